@@ -1,0 +1,1 @@
+"""Attacks on a trained model: recipes (TOML), the victim, the goal function, the driver and its watched process."""

@@ -1,0 +1,53 @@
+"""Attacking one example after the other: seeds, outcomes, rows. A bad example is an outcome, never the run's end."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
+
+from textattack import Attack
+from textattack.attack_results import FailedAttackResult, SkippedAttackResult, SuccessfulAttackResult
+from textattack.shared import AttackedText
+
+from asa_bench.attacking.rows import Row, empty_row, failed_row, joined
+from asa_bench.attacking.victim import predicted_label
+from asa_bench.core.errors import one_line
+from asa_bench.core.seeding import derive_seed, seed_everything
+from asa_bench.tasks import Example
+
+OUTCOMES = {SuccessfulAttackResult: "succeeded", FailedAttackResult: "failed", SkippedAttackResult: "skipped"}
+
+
+def attack_example(attack: Attack, example: Example, columns: Sequence[str], seed: int, name: str) -> Row:
+    """The row of one attacked example; an exception inside the attack becomes the outcome *error*.
+
+    Randomness comes from ``(seed, name, example.id)`` alone, and caches are cleared, so that a row does not depend on
+    the examples before it.
+    """
+    seed_everything(derive_seed("attack", seed, name, example.id))
+    attack.clear_cache()
+    started = time.perf_counter()
+    try:
+        result = attack.attack(AttackedText(OrderedDict(zip(columns, example.fields, strict=True))), example.label)
+        row = {**empty_row(example), **_outcome(result)}
+    except Exception as error:
+        row = failed_row(example, "error", one_line(error))
+        row["queries"] = getattr(attack.goal_function, "num_queries", 0)
+    return {**row, "seconds": time.perf_counter() - started}
+
+
+def _outcome(result: Any) -> Row:
+    outcome = OUTCOMES[type(result)]
+    row: Row = {
+        "outcome": outcome,
+        "original_prediction": predicted_label(result.original_result.raw_output),
+        "queries": result.num_queries,
+    }
+    if outcome == "succeeded":
+        original, adversarial = result.original_result.attacked_text, result.perturbed_result.attacked_text
+        row["adversarial_text"] = joined(adversarial._text_input.values())
+        row["adversarial_prediction"] = predicted_label(result.perturbed_result.raw_output)
+        row["words_changed"] = int(original.words_diff_num(adversarial))
+    return row

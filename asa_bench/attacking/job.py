@@ -1,0 +1,31 @@
+"""What the watched process is told to do: plain data, as JSON over a pipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from asa_bench.attacking.recipe import Recipe
+from asa_bench.models.precision import Resolved
+from asa_bench.tasks import Example
+
+
+class AttackJob(BaseModel):
+    """One attack on one checkpoint."""
+
+    model_config = ConfigDict(frozen=True)
+
+    attack: str
+    """The attack's name: a part of each example's seed."""
+    recipe: Recipe
+    checkpoint: Path
+    columns: tuple[str, ...]
+    """Names of the text fields."""
+    examples: tuple[Example, ...]
+    query_budget: int
+    temperature: float | None
+    """The fitted temperature; None for raw probabilities."""
+    seed: int
+    precision: Resolved
+    threads: int

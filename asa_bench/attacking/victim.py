@@ -1,0 +1,94 @@
+"""The model as TextAttack sees it, and the goal that an attack on it pursues.
+
+Imports TextAttack: import it only after :func:`asa_bench.assets.textattack_environment`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from textattack import Attack
+from textattack.goal_functions import UntargetedClassification
+from textattack.models.wrappers import ModelWrapper
+from torch import Tensor
+
+from asa_bench.attacking.recipe import Recipe, resolve
+from asa_bench.models.classifier import Classifier
+
+
+class Victim(ModelWrapper):  # type: ignore[misc]
+    """A classifier behind TextAttack's interface: dynamic padding, training length, eval mode asserted per call."""
+
+    def __init__(self, classifier: Classifier, on_call: Callable[[], None] = lambda: None) -> None:
+        self.classifier = classifier
+        self.model = classifier.model
+        self.tokenizer = classifier.tokenizer
+        self._on_call = on_call
+
+    def __call__(self, text_input_list: Sequence[str | Sequence[str]], **_: Any) -> Tensor:
+        """Logits ``(texts, labels)``; a text is a string, or a tuple of strings for several fields."""
+        self._on_call()
+        texts = [(text,) if isinstance(text, str) else tuple(text) for text in text_input_list]
+        return self.classifier.logits(texts)
+
+
+class RawGoal(UntargetedClassification):  # type: ignore[misc]
+    """TextAttack's goal function, with the softmax always applied.
+
+    Stock takes rows that happen to sum to 1 for probabilities; logits can do so by accident.
+    """
+
+    def _process_model_outputs(self, inputs: Any, scores: Tensor) -> Tensor:
+        return super()._process_model_outputs(inputs, scores.softmax(dim=1))
+
+
+class CalibratedGoal(UntargetedClassification):  # type: ignore[misc]
+    """Untargeted misclassification, scored by −log p(true label) at a fitted temperature.
+
+    An over-confident model rounds its probabilities to 0 and 1 and starves the search (Raina et al. 2024,
+    arXiv 2402.17509); log-probabilities at the temperature that minimises validation loss do not saturate.
+    """
+
+    def __init__(self, victim: Victim, temperature: float, **options: Any) -> None:
+        super().__init__(victim, **options)
+        self._temperature = temperature
+
+    def _process_model_outputs(self, inputs: Any, scores: Tensor) -> Tensor:
+        return (scores.double() / self._temperature).log_softmax(dim=1)
+
+    def _get_score(self, model_output: Tensor, _: Any) -> float:
+        return -float(model_output[self.ground_truth_output])
+
+
+def build_attack(recipe: Recipe, victim: Victim, query_budget: int, temperature: float | None) -> Attack:
+    """TextAttack's recipe on ``victim`` with our goal function; its search and constraints are unmodified.
+
+    Args:
+        recipe: what to build.
+        victim: the model.
+        query_budget: most queries per example.
+        temperature: the fitted one, or None for TextAttack's raw probabilities.
+    """
+    attack = resolve(recipe.build).build(victim)
+    options: Mapping[str, Any] = {"query_budget": query_budget, "model_batch_size": victim.classifier.batch_size}
+    goal = RawGoal(victim, **options) if temperature is None else CalibratedGoal(victim, temperature, **options)
+    _use_own_unknown_token(attack.search_method, victim.tokenizer)
+    constraints = [*attack.constraints, *attack.pre_transformation_constraints]
+    return Attack(goal, constraints, attack.transformation, attack.search_method)
+
+
+def _use_own_unknown_token(search: Any, tokenizer: Any) -> None:
+    """Rank words with the model's unknown token, not a literal ``[UNK]``; without one, by deletion."""
+    if getattr(search, "wir_method", None) != "unk" or search.unk_token == tokenizer.unk_token:
+        return
+    if tokenizer.unk_token:
+        search.unk_token = tokenizer.unk_token
+    else:
+        search.wir_method = "delete"
+
+
+def predicted_label(output: Any) -> int:
+    """The label with the highest score."""
+    return int(torch.as_tensor(output).argmax())

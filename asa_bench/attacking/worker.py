@@ -1,0 +1,87 @@
+"""The watched process: attacks examples and reports each event as a line of JSON.
+
+Run as ``python -m asa_bench.attacking.worker``; jobs arrive on standard input, one a line. Events on standard output:
+``{"event": "alive"}`` at model calls (at most one a second), ``started`` with an example's id, ``row``, ``done``, and
+``failed`` with a message when the job as a whole cannot run. Everything that libraries print goes to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from functools import lru_cache
+from pathlib import Path
+from typing import IO, Any
+
+from asa_bench.assets import MANIFEST
+from asa_bench.assets.textattack_home import import_textattack, no_nltk_downloads
+from asa_bench.attacking.job import AttackJob
+from asa_bench.core.errors import one_line
+
+
+def main() -> None:
+    """Serve jobs until standard input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides; Ctrl-C reaches the whole group
+    events = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", buffering=1)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    for line in sys.stdin:
+        _serve(AttackJob.model_validate_json(line), _Reporter(events))
+
+
+class _Reporter:
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+        self._last = 0.0
+
+    def send(self, event: str, **content: Any) -> None:
+        self._file.write(json.dumps({"event": event, **content}) + "\n")
+        self._last = time.monotonic()
+
+    def alive(self) -> None:
+        if time.monotonic() - self._last > 1:
+            self.send("alive")
+
+
+def _serve(job: AttackJob, reporter: _Reporter) -> None:
+    try:
+        attack = _prepare(job, reporter)
+    except Exception as error:
+        traceback.print_exc()
+        reporter.send("failed", message=one_line(error))
+        return
+    from asa_bench.attacking.driver import attack_example
+
+    for example in job.examples:
+        reporter.send("started", example_id=example.id)
+        reporter.send("row", row=attack_example(attack, example, job.columns, job.seed, job.attack))
+    reporter.send("done")
+
+
+def _prepare(job: AttackJob, reporter: _Reporter) -> Any:
+    import_textattack(name for name in job.recipe.assets if MANIFEST[name].layout)
+    from asa_bench.attacking.victim import Victim, build_attack
+
+    written = (job.checkpoint / "config.json").stat().st_mtime_ns
+    victim = Victim(_classifier(job.checkpoint, job.precision, job.threads, written), on_call=reporter.alive)
+    with no_nltk_downloads():
+        return build_attack(job.recipe, victim, job.query_budget, job.temperature)
+
+
+@lru_cache(maxsize=1)
+def _classifier(checkpoint: Path, precision: Any, threads: int, _written: int) -> Any:
+    """The classifier, kept for the next attack on the same checkpoint."""
+    import torch
+
+    from asa_bench.models.classifier import load_classifier
+    from asa_bench.models.precision import default_device
+
+    torch.set_num_threads(threads)
+    return load_classifier(checkpoint, precision, default_device())
+
+
+if __name__ == "__main__":
+    main()

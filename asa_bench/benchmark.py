@@ -1,0 +1,191 @@
+"""One call from a suite to a finished run directory."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from asa_bench.assets import asset_digests, asset_path
+from asa_bench.attacking.process import AttackProcess
+from asa_bench.attacking.recipe import recipes
+from asa_bench.core.environment import git_state, hardware, now, versions
+from asa_bench.core.files import read_json, write_json
+from asa_bench.core.fingerprint import fingerprint
+from asa_bench.models.encoder import SHIPPED
+from asa_bench.plan import Cell, Plan, default_directory, make_plan, refuse_changed
+from asa_bench.records import schema
+from asa_bench.records.directory import RunDirectory
+from asa_bench.records.store import Run, concatenate, load_run, read_table, write_csv, write_table
+from asa_bench.reporting.report import write_report
+from asa_bench.running import CellRunner, Progress
+from asa_bench.stats.metrics import results
+from asa_bench.suite import LoadedSuite, load_suite
+
+
+class Silent:
+    """Progress that nobody watches."""
+
+    def start(self, cell: Cell, number: int, of: int) -> None:
+        """Say nothing."""
+
+    def advance(self, done: int, total: int) -> None:
+        """Say nothing."""
+
+    def finish(self, cell: Cell, status: str, seconds: float, error: str | None) -> None:
+        """Say nothing."""
+
+
+def run(
+    suite: str | Path | Mapping[str, Any] | LoadedSuite,
+    out: str | Path | None = None,
+    *,
+    overrides: Sequence[str] = (),
+    fresh: bool = False,
+    progress: Progress | None = None,
+) -> Run:
+    """Train, evaluate and attack everything that a suite names, and write the report.
+
+    Cells that an earlier run on the same directory finished with the same key are kept.
+
+    Args:
+        suite: a shipped suite's name, a TOML path, or a mapping of the same shape.
+        out: the run directory; ``runs/<suite name>`` by default.
+        overrides: ``key=value`` pairs that change the suite.
+        fresh: do cells again whose key has changed, instead of refusing.
+        progress: who is told how the work goes.
+
+    Returns:
+        The run as :func:`asa_bench.load_run` gives it. Failed cells and a clean accuracy under the floor are in
+        ``run.info["cells"]`` and ``run.info["warnings"]``.
+
+    Raises:
+        InputError: for anything wrong with the suite, its data, or the directory. Nothing is overwritten then.
+    """
+    loaded = suite if isinstance(suite, LoadedSuite) else load_suite(suite, overrides)
+    directory = RunDirectory(Path(out) if out is not None else default_directory(loaded.suite))
+    plan = make_plan(loaded)
+    for name in _assets(plan):
+        asset_path(name)
+    directory.claim(loaded.suite.name)
+    with directory.locked():
+        if not fresh:
+            refuse_changed(plan, directory)
+        start = _start(directory)
+        write_json(directory.path / "run.json", _info(plan, directory, start))
+        with AttackProcess(directory.path / "logs" / "attacks.log") as attacks:
+            CellRunner(plan, directory, progress or Silent(), attacks).run_all()
+        return finish(plan, directory, start)
+
+
+def finish(plan: Plan, directory: RunDirectory, start: str) -> Run:
+    """Put the run's tables together from its cells, judge them, and write the report."""
+    tables = {name: _gather(plan, directory, name, kind) for name, kind in CELL_TABLES.items()}
+    for name, frame in tables.items():
+        write_table(directory.path / f"{name}.parquet", frame, CELL_TABLES[name])
+    worst_case = [attack.name for attack in plan.suite.attack if recipes()[attack.recipe].kind == "text"]
+    metrics = results(tables["examples"], tables["predictions"], tables["calibration"], worst_case)
+    write_table(directory.path / "results.parquet", metrics, schema.RESULTS)
+    write_csv(directory.path / "results.csv", metrics)
+    info = _info(plan, directory, start)
+    info |= {"end": now(), "warnings": [*_failures(info["cells"]), *under_floor(plan, metrics)]}
+    write_json(directory.path / "run.json", info)
+    finished = load_run(directory.path)
+    write_report(finished)
+    return finished
+
+
+CELL_TABLES = {
+    "examples": schema.EXAMPLES,
+    "training": schema.TRAINING,
+    "predictions": schema.PREDICTIONS,
+    "calibration": schema.CALIBRATION,
+}
+
+
+def _gather(plan: Plan, directory: RunDirectory, name: str, kind: Any) -> pd.DataFrame:
+    done = [cell for cell in plan.cells if directory.status(cell.name, cell.key) == "done"]
+    return concatenate([read_table(directory.cell(cell.name) / f"{name}.parquet", kind) for cell in done], kind)
+
+
+def _start(directory: RunDirectory) -> str:
+    """When the run first began."""
+    record = directory.path / "run.json"
+    return str(read_json(record)["start"]) if record.is_file() else now()
+
+
+def _info(plan: Plan, directory: RunDirectory, start: str) -> dict[str, Any]:
+    frames = {cell.attack: cell.ingredients["protocol"] for cell in plan.cells if cell.attack}
+    return {
+        "format": schema.FORMAT,
+        "suite": plan.suite.resolved(),
+        "protocol_fingerprint": fingerprint({name: frame["fingerprint"] for name, frame in frames.items()}),
+        "protocols": frames,
+        "resolved": {"precision": plan.precision, "device": plan.device.type},
+        "assets": asset_digests(_assets(plan)),
+        "encoders": {name: encoder.digest for name, encoder in plan.encoders.items()},
+        "tasks": {name: data.digest for name, data in plan.tasks.items()},
+        "exclusions": [
+            {"task": name, "dataset": entry.dataset, "reason": entry.reason, "count": entry.count}
+            for name, data in plan.tasks.items()
+            for entry in data.exclusions
+        ],
+        "versions": versions(),
+        "git": git_state(Path.cwd()),
+        "hardware": hardware(),
+        "command": shlex.join(["asa-bench", *sys.argv[1:]]) if Path(sys.argv[0]).name == "asa-bench" else None,
+        "start": start,
+        "end": None,
+        "warnings": [],
+        "cells": [_cell_record(cell, directory) for cell in plan.cells],
+    }
+
+
+def _cell_record(cell: Cell, directory: RunDirectory) -> dict[str, Any]:
+    state = directory.state(cell.name)
+    status = directory.status(cell.name, cell.key)
+    columns = {"kind": cell.kind, **cell.columns, "attack": cell.attack}
+    return {**columns, "status": status, "seconds": state.get("seconds"), "error": state.get("error")}
+
+
+def _failures(cells: Sequence[Mapping[str, Any]]) -> list[str]:
+    failed = [cell for cell in cells if cell["status"] == "failed"]
+    return [
+        f"{cell['kind']} {cell['defence']} seed {cell['seed']}{' ' + cell['attack'] if cell['attack'] else ''} failed: "
+        f"{cell['error']}"
+        for cell in failed
+    ]
+
+
+def under_floor(plan: Plan, metrics: pd.DataFrame) -> list[str]:
+    """A sentence for each model whose clean accuracy does not reach its task's floor."""
+    warnings = []
+    clean = metrics[(metrics["metric"] == "clean_accuracy") & metrics["seed"].notna()]
+    for row in clean.itertuples():
+        floor = accuracy_floor(plan, row.task)
+        if row.value < floor:
+            warnings.append(
+                f"{row.defence} (seed {row.seed}) has clean accuracy {row.value:.3f}, under the floor of {floor:.3f}: "
+                "the comparison is not meaningful"
+            )
+    return warnings
+
+
+def accuracy_floor(plan: Plan, task: str) -> float:
+    """The task's floor; without one, the share of the commonest label, which a constant answer reaches."""
+    floor = plan.task_settings(task).clean_accuracy_floor
+    if floor is not None:
+        return floor
+    labels = [example.label for example in plan.tasks[task].test]
+    return max(map(labels.count, set(labels))) / len(labels)
+
+
+def _assets(plan: Plan) -> list[str]:
+    """Assets that the plan's attacks and encoders need."""
+    wanted = {SHIPPED[entry.name] for entry in plan.suite.encoder if entry.name in SHIPPED}
+    wanted |= {name for attack in plan.suite.attack for name in recipes()[attack.recipe].assets}
+    return sorted(wanted)

@@ -1,0 +1,49 @@
+"""What there is to choose from, and what is missing for it here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from asa_bench.assets import cached
+from asa_bench.attacking.recipe import recipes
+from asa_bench.defences import DEFENCES
+from asa_bench.models.encoder import SHIPPED
+from asa_bench.suite import SUITES, Suite, load_suite, shipped_suites
+from asa_bench.tasks import TASKS
+
+Entry = dict[str, Any]
+"""``name, kind, available, missing, source``, as the Contract's JSON has it."""
+
+
+def catalogue(what: Literal["attacks", "defences", "tasks", "suites"]) -> list[Entry]:
+    """One entry per thing; ``missing`` names the assets that are not in the cache yet."""
+    listings = {"attacks": _attacks, "defences": _defences, "tasks": _tasks, "suites": _suites}
+    return listings[what]()
+
+
+def _attacks() -> list[Entry]:
+    return [_entry(recipe.name, recipe.kind, recipe.assets, recipe.paper) for recipe in recipes().values()]
+
+
+def _defences() -> list[Entry]:
+    return [_entry(name, "defence", (), method.source or method.summary) for name, method in DEFENCES.items()]
+
+
+def _tasks() -> list[Entry]:
+    return [_entry(name, "task", task.assets, task.description) for name, task in TASKS.items()]
+
+
+def _suites() -> list[Entry]:
+    return [_entry(name, "suite", _suite_assets(load_suite(name).suite), str(SUITES.name)) for name in shipped_suites()]
+
+
+def _suite_assets(suite: Suite) -> Sequence[str]:
+    assets = {SHIPPED[encoder.name] for encoder in suite.encoder if encoder.name in SHIPPED}
+    assets |= {name for task in suite.task if task.data is None for name in TASKS[task.name].assets}
+    return sorted(assets | {name for attack in suite.attack for name in recipes()[attack.recipe].assets})
+
+
+def _entry(name: str, kind: str, assets: Sequence[str], source: str) -> Entry:
+    missing = [asset for asset in assets if not cached(asset)]
+    return {"name": name, "kind": kind, "available": not missing, "missing": missing, "source": source}

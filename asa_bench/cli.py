@@ -1,0 +1,174 @@
+"""The command line. Nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+import errno
+import json
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from asa_bench.core.errors import AsaBenchError, InputError, RunIncompleteError, one_line
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
+assets_app = typer.Typer(no_args_is_help=True, help="Models, data and lexicons that suites need.")
+app.add_typer(assets_app, name="assets")
+
+Format = Literal["text", "json"]
+SuiteArgument = Annotated[str, typer.Argument(metavar="SUITE", help="A shipped suite's name, or a TOML file.")]
+OutOption = Annotated[Path | None, typer.Option(help="Run directory; runs/<suite name> by default.")]
+SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the suite.")]
+FormatOption = Annotated[Format, typer.Option(help="Output format.")]
+
+
+@app.callback()
+def _asa_bench() -> None:
+    """Robustness benchmarking of text models: train defences side by side, attack each, compare."""
+
+
+@app.command("run")
+def run_command(
+    suite: SuiteArgument,
+    out: OutOption = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Do cells again whose settings have changed.")] = False,
+    overrides: SetOption = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
+) -> None:
+    """Train, attack and report everything a suite names. Finished work is kept; run again to go on."""
+    from asa_bench.benchmark import Silent, run
+    from asa_bench.console import BarProgress, LineProgress
+    from asa_bench.reporting.terminal import comparison
+
+    _quiet_libraries()
+    console = Console(stderr=True)
+    if quiet:
+        finished = run(suite, out, overrides=overrides or (), fresh=fresh, progress=Silent())
+    else:
+        with (BarProgress if console.is_terminal else LineProgress)(console) as progress:
+            finished = run(suite, out, overrides=overrides or (), fresh=fresh, progress=progress)
+    output = Console()
+    output.print(comparison(finished))
+    output.print(f"report: {finished.path / 'report' / 'index.html'}", highlight=False, soft_wrap=True)
+    if finished.info["warnings"]:
+        raise RunIncompleteError("; ".join(finished.info["warnings"]))
+
+
+@app.command("plan")
+def plan_command(suite: SuiteArgument, out: OutOption = None, overrides: SetOption = None) -> None:
+    """Show a suite's cells, what is done, and what the rest will cost on this machine."""
+    from asa_bench.estimate import estimated_table
+    from asa_bench.plan import default_directory, make_plan
+    from asa_bench.records.directory import RunDirectory
+    from asa_bench.suite import load_suite
+
+    _quiet_libraries()
+    plan = make_plan(load_suite(suite, overrides or ()))
+    Console().print(*estimated_table(plan, RunDirectory(out or default_directory(plan.suite))), sep="\n")
+
+
+@app.command("report")
+def report_command(run: Annotated[Path, typer.Argument(help="A run directory.")]) -> None:
+    """Make a run's report anew from its records."""
+    from asa_bench.records.store import load_run
+    from asa_bench.reporting.report import write_report
+
+    Console().print(f"report: {write_report(load_run(run))}", highlight=False, soft_wrap=True)
+
+
+@app.command("list")
+def list_command(
+    what: Annotated[Literal["attacks", "defences", "tasks", "suites"], typer.Argument(help="What to list.")],
+    output: Annotated[Format, typer.Option("--format", help="Output format.")] = "text",
+) -> None:
+    """List what there is, what runs here, and what is missing for the rest."""
+    from asa_bench.catalogue import catalogue
+
+    entries = catalogue(what)
+    if output == "json":
+        typer.echo(json.dumps(entries, indent=2, ensure_ascii=False))
+        return
+    table = Table(box=None, header_style="bold")
+    for column in ("name", "kind", "available", "missing", "source"):
+        table.add_column(column)
+    for entry in entries:
+        available = "yes" if entry["available"] else "no"
+        table.add_row(entry["name"], entry["kind"], available, ", ".join(entry["missing"]), entry["source"])
+    Console().print(table)
+
+
+@app.command()
+def doctor() -> None:
+    """Say what runs on this machine and what is missing for the rest."""
+    from asa_bench.assets.doctor import checks
+
+    table = Table(box=None, header_style="bold")
+    for column in ("", "check", "found", "remedy"):
+        table.add_column(column, overflow="fold")
+    for check in checks():
+        table.add_row("[green]✓[/]" if check.ok else "[red]✗[/]", check.name, check.detail, check.remedy or "")
+    Console().print(table)
+
+
+@assets_app.command("fetch")
+def fetch_command(names: Annotated[list[str] | None, typer.Argument(help="Assets; all by default.")] = None) -> None:
+    """Fetch assets into the cache (ASA_BENCH_CACHE), so that runs need no network."""
+    from asa_bench.assets import MANIFEST, asset_path
+
+    for name in names or list(MANIFEST):
+        typer.echo(f"{name}: {asset_path(name)}")
+
+
+def _quiet_libraries() -> None:
+    """Keep libraries' progress bars and advice off the terminal."""
+    import datasets
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    datasets.disable_progress_bars()
+
+
+def main() -> None:
+    """Entry point: errors become one line and the Contract's exit codes."""
+    sys.exit(_exit_code())
+
+
+def _exit_code() -> int:
+    try:
+        app(standalone_mode=False)
+    except AsaBenchError as error:
+        return _complain(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return _complain("interrupted; run the same command to go on", 130)
+    except OSError as error:
+        return _complain(_about_disk(error), 2 if error.errno in _USERS_DISK else 70)
+    except Exception as error:
+        return _usage_or_bug(error)
+    return 0
+
+
+_USERS_DISK = (errno.ENOSPC, errno.EACCES, errno.EPERM, errno.EROFS, errno.EDQUOT, errno.ENOTDIR, errno.ENAMETOOLONG)
+
+
+def _about_disk(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}"
+
+
+def _usage_or_bug(error: Exception) -> int:
+    if isinstance(error, typer.Abort):
+        return _complain("interrupted; run the same command to go on", 130)
+    if hasattr(error, "format_message"):  # click's usage errors; typer carries a click of its own
+        return _complain(error.format_message(), InputError.exit_code)
+    traceback.print_exc()
+    return _complain(f"this is a bug in asa-bench: {one_line(error)}", 70)
+
+
+def _complain(message: Any, code: int) -> int:
+    print(f"asa-bench: {message}", file=sys.stderr)  # noqa: T201
+    return code

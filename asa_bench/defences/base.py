@@ -1,0 +1,70 @@
+"""What a defence is: the owner of the gradient. The training loop owns the optimizer."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Generic, TypeVar
+
+from torch import Tensor, nn
+
+from asa_bench.core.validation import Settings
+
+S = TypeVar("S", bound=Settings)
+
+Batch = Mapping[str, Tensor]
+"""``input_ids`` and ``attention_mask`` ``(B, L)``, ``labels`` ``(B,)``, and ``token_type_ids`` where the model has them."""
+
+Losses = dict[str, float]
+"""``loss`` = the task's loss in nats, and the method's own columns, all plain numbers for the training record."""
+
+
+class NoSettings(Settings):
+    """For a method without settings."""
+
+
+class Defence(ABC, Generic[S]):
+    """A way of training. One instance trains one model: ``attach``, then ``backward`` per batch, then ``detach``."""
+
+    Settings: ClassVar[type[Settings]]
+
+    def __init__(self, settings: S) -> None:
+        self.settings = settings
+
+    def attach(self, model: nn.Module) -> None:
+        """Prepare for ``model`` (already on its device): install hooks, make parameters. Default: nothing."""
+
+    def detach(self) -> None:
+        """Take everything off the model again; it is then a plain Hugging Face model. Default: nothing."""
+
+    def parameters(self) -> Iterable[nn.Parameter]:
+        """Parameters trained besides the model's own, dropped after training. Default: none."""
+        return ()
+
+    @property
+    def passes(self) -> int:
+        """Forward and backward passes of one batch that a step costs. Default: one."""
+        return 1
+
+    @abstractmethod
+    def backward(self, model: Any, batch: Batch) -> Losses:
+        """Add this batch's gradient to ``.grad`` of the model's and the defence's parameters.
+
+        It may run as many passes as the method needs. It neither zeroes gradients nor steps the optimizer.
+        """
+
+
+def inputs_of(batch: Batch) -> dict[str, Tensor]:
+    """The batch without its labels: what the model is called with."""
+    return {name: tensor for name, tensor in batch.items() if name != "labels"}
+
+
+def embedded_inputs(model: Any, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    """Word embeddings ``(B, L, H)`` of the batch, before positions and LayerNorm, and the other inputs."""
+    others = {name: tensor for name, tensor in inputs_of(batch).items() if name != "input_ids"}
+    return model.get_input_embeddings()(batch["input_ids"]), others
+
+
+def number(value: Tensor) -> float:
+    """A one-element tensor as a plain number, for the training record."""
+    return float(value.detach())

@@ -1,0 +1,171 @@
+"""The one training loop: the same optimizer, schedule, clipping and order of the data for every defence."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from asa_bench.core.errors import AsaBenchError
+from asa_bench.core.seeding import derive_seed, seed_everything
+from asa_bench.core.validation import Settings
+from asa_bench.defences.base import Batch, Defence
+from asa_bench.models.classifier import Text, encode
+from asa_bench.models.precision import Precision, Resolved
+
+REVISION = 1
+"""Raised whenever a change here or in a defence changes trained weights: it is part of a training cell's key."""
+
+POOL = 8
+"""Batches are formed by length within pools of this many batches, so that little is padded."""
+
+
+class TrainSettings(Settings):
+    """The ``[train]`` table: equal for all defences of a suite."""
+
+    examples: int | None = Field(default=None, ge=2)
+    """Training examples, drawn by the hash of their ids; all by default."""
+    epochs: int = Field(default=3, ge=1)
+    """Passes over the training examples."""
+    batch_size: int = Field(default=32, ge=1)
+    """Examples per optimizer step."""
+    learning_rate: float = Field(default=5e-5, gt=0)
+    """Peak learning rate of AdamW, for the model and for a defence's own parameters."""
+    warmup: float = Field(default=0.06, ge=0, lt=1)
+    """Share of the steps over which the rate rises linearly; it then falls linearly to zero."""
+    weight_decay: float = Field(default=0.01, ge=0)
+    """AdamW's, on weight matrices (not on biases and LayerNorm)."""
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    """The gradient is clipped (never normalised) to this norm."""
+    max_length: int = Field(default=128, ge=4)
+    """Tokens per example in training and under attack."""
+    precision: Precision = "auto"
+    """*auto* is bf16 where the device computes in it."""
+    threads: int = Field(default=2, ge=1)
+    """CPU threads of torch; fixed, since results depend on it."""
+
+
+class TrainingFailedError(AsaBenchError):
+    """The loss is no longer a number."""
+
+
+def train(
+    model: Any,
+    tokenizer: Any,
+    texts: Sequence[Text],
+    labels: Sequence[int],
+    defence: Defence[Any],
+    settings: TrainSettings,
+    seed: int,
+    precision: Resolved,
+    on_step: Callable[[int, int], None] = lambda done, total: None,
+) -> list[dict[str, float]]:
+    """Train ``model`` in place and return one record per step.
+
+    Everything random is drawn from ``seed`` alone: equal seeds give equal weights whatever ran before.
+
+    Args:
+        model: a sequence classifier with a fresh head.
+        tokenizer: its tokenizer.
+        texts: text fields per example.
+        labels: label ids.
+        defence: owner of the gradient; attached here and detached at the end.
+        settings: the ``[train]`` table.
+        seed: the training seed.
+        precision: the resolved one.
+        on_step: told the steps done and in all.
+
+    Raises:
+        TrainingFailedError: when a loss is not finite.
+    """
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
+    AcceleratorState._reset_state()  # a process may train in both precisions, one after the other
+    accelerator = Accelerator(mixed_precision="bf16" if precision == "bf16" else "no")
+    torch.set_num_threads(settings.threads)
+    rows = [
+        {**row, "labels": label}
+        for row, label in zip(encode(tokenizer, texts, settings.max_length), labels, strict=True)
+    ]
+    batches = list(batch_order(rows, settings, seed))
+    model = model.to(accelerator.device).train()
+    seed_everything(derive_seed("defence", seed))
+    defence.attach(model)
+    owners = [list(model.parameters()), list(defence.parameters())]
+    optimizer = torch.optim.AdamW(_decayed(sum(owners, []), settings.weight_decay), lr=settings.learning_rate)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _linear(len(batches), settings.warmup))
+    model, prepared = accelerator.prepare(model, optimizer)
+    seed_everything(derive_seed("training", seed))
+    records = []
+    for step, chosen in enumerate(batches):
+        started = time.perf_counter()
+        batch = dict(tokenizer.pad(chosen, return_tensors="pt").to(accelerator.device))
+        losses = training_step(model, batch, defence, prepared, schedule, owners, settings.max_grad_norm)
+        if not all(math.isfinite(value) for value in losses.values()):
+            raise TrainingFailedError(f"step {step}: the loss is not finite; lower train.learning_rate")
+        records.append({"step": step, "seconds": time.perf_counter() - started, **losses})
+        on_step(step + 1, len(batches))
+    defence.detach()
+    accelerator.unwrap_model(model, keep_fp32_wrapper=False).eval()
+    return records
+
+
+def training_step(
+    model: Any,
+    batch: Batch,
+    defence: Defence[Any],
+    optimizer: Any,
+    schedule: Any,
+    owners: Sequence[Sequence[nn.Parameter]],
+    max_grad_norm: float,
+) -> dict[str, float]:
+    """One optimizer step on the gradient that the defence gives.
+
+    ``owners`` are the model's parameters and the defence's own; each is clipped apart, so that the size of an
+    adversary's gradient does not shrink the model's.
+    """
+    losses = defence.backward(model, batch)
+    for parameters in owners:
+        torch.nn.utils.clip_grad_norm_(parameters, max_grad_norm)
+    optimizer.step()
+    schedule.step()
+    optimizer.zero_grad()
+    return losses
+
+
+def batch_order(rows: list[dict[str, Any]], settings: TrainSettings, seed: int) -> Iterator[list[dict[str, Any]]]:
+    """Batches of all epochs: shuffled anew in each, grouped by length within pools; the same for every defence."""
+    size = settings.batch_size
+    for epoch in range(settings.epochs):
+        generator = torch.Generator().manual_seed(derive_seed("order", seed, epoch))
+        order: list[int] = torch.randperm(len(rows), generator=generator).tolist()
+        batches = []
+        for start in range(0, len(order), size * POOL):
+            pool = sorted(order[start : start + size * POOL], key=lambda i: len(rows[i]["input_ids"]))
+            batches += [pool[i : i + size] for i in range(0, len(pool), size)]
+        for index in torch.randperm(len(batches), generator=generator).tolist():
+            yield [rows[i] for i in batches[index]]
+
+
+def _decayed(parameters: Sequence[nn.Parameter], weight_decay: float) -> list[dict[str, Any]]:
+    trainable = [parameter for parameter in parameters if parameter.requires_grad]
+    matrices = [parameter for parameter in trainable if parameter.ndim > 1]
+    vectors = [parameter for parameter in trainable if parameter.ndim <= 1]
+    return [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+
+
+def _linear(steps: int, warmup: float) -> Callable[[int], float]:
+    rising = math.ceil(steps * warmup)
+
+    def factor(step: int) -> float:
+        if step < rising:
+            return (step + 1) / (rising + 1)
+        return max(0.0, (steps - step) / max(1, steps - rising))
+
+    return factor

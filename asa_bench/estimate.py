@@ -1,0 +1,106 @@
+"""What a plan will cost on this machine: measured on a few real batches, not looked up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import torch
+from rich.table import Table
+from rich.text import Text
+
+from asa_bench.console import duration
+from asa_bench.defences import build_defence
+from asa_bench.defences.base import inputs_of
+from asa_bench.models.classifier import Classifier, new_classifier
+from asa_bench.models.precision import autocast
+from asa_bench.plan import Cell, Plan, statuses
+from asa_bench.records.directory import RunDirectory
+
+REPEATS = 3
+
+EARLY_SHARE = 0.4
+"""Share of its query budget that an attack is reckoned to use; the budget itself is the upper bound."""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Seconds that one batch takes in one encoder on this machine."""
+
+    forward: float
+    step: float
+
+
+def estimated_table(plan: Plan, directory: RunDirectory) -> tuple[Table, str]:
+    """The plan's cells with their state and expected time and queries, and a line with the sum of what is left."""
+    states = statuses(plan, directory)
+    pending = [cell for cell in plan.cells if states[cell.name] != "done"]
+    speeds = {(cell.task, cell.encoder): None for cell in pending}
+    measured = {place: measure(plan, *place) for place in speeds}
+    table = Table(box=None, header_style="bold")
+    for column, align in (("cell", "left"), ("state", "left"), ("time", "right"), ("queries, at most", "right")):
+        table.add_column(column, justify=align)  # type: ignore[arg-type]
+    total, queries = 0.0, 0
+    for cell in plan.cells:
+        state = states[cell.name]
+        if state == "done":
+            spent = directory.state(cell.name).get("seconds", 0.0)
+            table.add_row(Text(cell.name), state, duration(spent), "")
+            continue
+        seconds, most = _expected(plan, cell, measured[(cell.task, cell.encoder)])
+        total, queries = total + seconds, queries + most
+        table.add_row(Text(cell.name), state, f"~{duration(seconds)}", f"{most:,}" if most else "")
+    left = f"{len(pending)} of {len(plan.cells)} cells left: about {duration(total)}, at most {queries:,} queries"
+    return table, left
+
+
+def measure(plan: Plan, task: str, encoder: str) -> Speed:
+    """Time a forward pass and a training step of the baseline on a real batch; the median of a few."""
+    train = plan.suite.train
+    torch.set_num_threads(train.threads)
+    data = plan.tasks[task]
+    folder, attention = plan.encoders[encoder].folder, plan.attention(encoder)
+    model, tokenizer = new_classifier(folder, data.labels, 0, attention, train.max_length)
+    model.to(plan.device)
+    examples = plan.training_examples(task)[: train.batch_size]
+    texts = [example.fields for example in examples]
+    encoded = tokenizer(*map(list, zip(*texts, strict=True)), truncation=True, max_length=train.max_length)
+    batch = dict(tokenizer.pad(encoded, return_tensors="pt").to(plan.device))
+    batch["labels"] = torch.tensor([example.label for example in examples], device=plan.device)
+
+    def step() -> None:
+        with autocast(plan.precision, plan.device):
+            logits = model(**inputs_of(batch)).logits
+        torch.nn.functional.cross_entropy(logits.float(), batch["labels"]).backward()
+
+    classifier = Classifier(model.eval(), tokenizer, train.max_length, plan.precision, train.batch_size)
+    return Speed(forward=_timed(lambda: classifier.logits(texts)), step=_timed(step))
+
+
+def _timed(call: Callable[[], Any]) -> float:
+    call()
+    seconds = []
+    for _ in range(REPEATS):
+        started = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - started)
+    return median(seconds)
+
+
+def _expected(plan: Plan, cell: Cell, speed: Speed) -> tuple[float, int]:
+    """Seconds and the most queries that a cell is expected to take."""
+    size = plan.suite.train.batch_size
+    if cell.kind == "train":
+        entry = plan.defence(cell.defence)
+        passes = build_defence(entry.method, entry.settings, "suite").passes
+        batches = -(-len(plan.training_examples(cell.task)) // size) * plan.suite.train.epochs
+        return batches * passes * speed.step, 0
+    if cell.kind == "evaluate":
+        examples = sum(map(len, plan.clean_datasets(cell.task).values()))
+        return examples / size * speed.forward, 0
+    settings, recipe = plan.attack(str(cell.attack))
+    most = settings.examples * settings.budget(recipe)
+    return EARLY_SHARE * most / size * speed.forward, most

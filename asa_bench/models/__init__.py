@@ -1,0 +1,1 @@
+"""Encoders, classifiers made from them, the bias on attention scores, and checkpoints."""

@@ -1,0 +1,139 @@
+"""Sequence classifiers: made from an encoder, loaded from a checkpoint, asked for logits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from asa_bench.core.errors import InputError
+from asa_bench.core.files import read_json
+from asa_bench.core.seeding import seed_everything
+from asa_bench.models.encoder import check_folder
+from asa_bench.models.precision import Resolved, autocast
+
+Text = Sequence[str]
+"""The text fields of one example: one, or two for a pair."""
+
+HEADLESS = ("Model", "ForMaskedLM", "ForPreTraining")
+"""Ends of architecture names that hold an encoder without a task's head."""
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A model with its tokenizer and the settings under which it is used."""
+
+    model: Any
+    tokenizer: Any
+    max_length: int
+    precision: Resolved
+    batch_size: int = 32
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model lies."""
+        device: torch.device = self.model.device
+        return device
+
+    def logits(self, texts: Sequence[Text]) -> Tensor:
+        """Logits ``(len(texts), labels)`` in float32 on the CPU, in eval mode.
+
+        Texts are batched by length, so that little is padded; the order of the rows is that of ``texts``.
+
+        Raises:
+            RuntimeError: when the model is in training mode (dropout would be on).
+        """
+        if self.model.training:
+            raise RuntimeError("the model is in training mode; call model.eval() first")
+        encoded = encode(self.tokenizer, texts, self.max_length)
+        order = sorted(range(len(texts)), key=lambda i: len(encoded[i]["input_ids"]))
+        rows: list[Tensor] = [torch.empty(0)] * len(texts)
+        for start in range(0, len(order), self.batch_size):
+            chosen = order[start : start + self.batch_size]
+            for i, row in zip(chosen, self._forward([encoded[i] for i in chosen]), strict=True):
+                rows[i] = row
+        return torch.stack(rows) if rows else torch.empty(0, self.model.config.num_labels)
+
+    def _forward(self, batch: list[dict[str, list[int]]]) -> Tensor:
+        inputs = self.tokenizer.pad(batch, return_tensors="pt").to(self.device)
+        with torch.inference_mode(), autocast(self.precision, self.device):
+            logits: Tensor = self.model(**inputs).logits
+        return logits.float().cpu()
+
+
+def encode(tokenizer: Any, texts: Sequence[Text], max_length: int) -> list[dict[str, list[int]]]:
+    """Token ids of each text, unpadded, truncated to ``max_length``; pairs are encoded as pairs."""
+    if not texts:
+        return []
+    columns = [list(column) for column in zip(*texts, strict=True)]
+    encoded = tokenizer(*columns, truncation=True, max_length=max_length)
+    return [{key: encoded[key][i] for key in encoded} for i in range(len(texts))]
+
+
+def new_classifier(folder: Path, labels: Sequence[str], seed: int, attention: str, max_length: int) -> tuple[Any, Any]:
+    """A model with a fresh head on the encoder in ``folder``, and its tokenizer.
+
+    Raises:
+        InputError: when the folder holds a checkpoint of another task or another number of labels, or the encoder is
+            too short for ``max_length``.
+    """
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    _check_architecture(folder, len(labels))
+    names = dict(enumerate(labels))
+    seed_everything(seed)
+    model = AutoModelForSequenceClassification.from_pretrained(
+        folder,
+        num_labels=len(labels),
+        id2label=names,
+        label2id={name: i for i, name in names.items()},
+        use_safetensors=True,
+        trust_remote_code=False,
+        attn_implementation=attention,
+    )
+    limit = getattr(model.config, "max_position_embeddings", max_length)
+    if max_length > limit:
+        raise InputError(f"train.max_length: expected <= {limit} for the encoder in {folder}, got {max_length}")
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    tokenizer.model_max_length = max_length
+    return model, tokenizer
+
+
+def _check_architecture(folder: Path, labels: int) -> None:
+    config = read_json(folder / "config.json")
+    architecture = next(iter(config.get("architectures") or ["Model"]))
+    if architecture.endswith("ForSequenceClassification"):
+        found = len(config.get("id2label") or {0: "", 1: ""})
+        if found != labels:
+            raise InputError(f"encoder {folder}: a classifier of {found} labels; the task has {labels}")
+    elif not architecture.endswith(HEADLESS):
+        raise InputError(f"encoder {folder}: a checkpoint of another task ({architecture})")
+
+
+def load_classifier(folder: Path, precision: Resolved, device: torch.device, batch_size: int = 32) -> Classifier:
+    """A trained classifier from a checkpoint folder, in eval mode; texts are cut at the training length.
+
+    Raises:
+        InputError: when the folder is no safe, complete checkpoint of a sequence classifier.
+    """
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    check_folder(folder, "model")
+    config = read_json(folder / "config.json")
+    architecture = next(iter(config.get("architectures") or ["unknown"]))
+    if not architecture.endswith("ForSequenceClassification"):
+        raise InputError(f"model {folder}: not a sequence classifier ({architecture})")
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    model = AutoModelForSequenceClassification.from_pretrained(folder, use_safetensors=True, trust_remote_code=False)
+    limit = getattr(model.config, "max_position_embeddings", 512)
+    return Classifier(
+        model=model.to(device).eval(),
+        tokenizer=tokenizer,
+        max_length=min(tokenizer.model_max_length, limit),
+        precision=precision,
+        batch_size=batch_size,
+    )

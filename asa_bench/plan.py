@@ -1,0 +1,216 @@
+"""From a suite to its cells: what has to be trained, evaluated and attacked, and the key that decides each result."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from asa_bench.attacking.recipe import Recipe, recipes
+from asa_bench.attacking.settings import AttackSettings, protocol
+from asa_bench.core.errors import InputError
+from asa_bench.core.fingerprint import fingerprint
+from asa_bench.defences import build_defence
+from asa_bench.defences.training import REVISION, TrainSettings
+from asa_bench.models.encoder import Encoder, resolve_encoder
+from asa_bench.models.precision import Resolved, default_device, resolve_precision
+from asa_bench.probes.evaluation import EvaluationSettings
+from asa_bench.records.directory import RunDirectory, Status
+from asa_bench.suite import DefenceEntry, LoadedSuite, Suite
+from asa_bench.tasks import Example, TaskData, TaskSettings, choose, load_task
+
+Kind = Literal["train", "evaluate", "attack"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One stage of work on one model: it has a key, and is done again only when its key changes."""
+
+    kind: Kind
+    task: str
+    encoder: str
+    defence: str
+    seed: int
+    attack: str | None
+    ingredients: dict[str, Any] = field(repr=False)
+    """Everything that decides the result, as plain data."""
+    needs: tuple[str, ...] = ()
+    """Names of the cells whose results it works on."""
+
+    @cached_property
+    def key(self) -> str:
+        """Fingerprint of the ingredients."""
+        return fingerprint(self.ingredients)
+
+    @property
+    def model(self) -> str:
+        """Path of the trained model inside ``models/``."""
+        return f"{self.task}/{self.encoder}/{self.defence}/{self.seed}"
+
+    @property
+    def name(self) -> str:
+        """The cell's path inside ``cells/``."""
+        return "/".join([self.kind, self.model, *([self.attack] if self.attack else [])])
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The columns that open each of its rows."""
+        columns: dict[str, Any] = {"task": self.task, "encoder": self.encoder}
+        columns |= {"defence": self.defence, "seed": self.seed}
+        return {**columns, "attack": self.attack} if self.attack else columns
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A suite with its data and encoders at hand, on this machine."""
+
+    suite: Suite
+    tasks: dict[str, TaskData]
+    encoders: dict[str, Encoder]
+    device: torch.device
+    precision: Resolved
+
+    @cached_property
+    def cells(self) -> list[Cell]:
+        """All cells in the order of work: each after those that it needs."""
+        return list(_cells(self))
+
+    def attention(self, encoder: str) -> str:
+        """The attention kernel for an encoder: eager is faster on short texts on a CPU."""
+        chosen = next(entry.attention for entry in self.suite.encoder if entry.label == encoder)
+        if chosen != "auto":
+            return chosen
+        return "eager" if self.device.type == "cpu" else "sdpa"
+
+    def training_examples(self, task: str) -> tuple[Example, ...]:
+        """The examples that every defence is trained on."""
+        examples, asked = self.tasks[task].train, self.suite.train.examples
+        return examples if asked is None else choose(examples, asked, "train")
+
+    def attacked_examples(self, task: str, attack: AttackSettings) -> tuple[Example, ...]:
+        """The test examples that every model is attacked on."""
+        return choose(self.tasks[task].test, attack.examples, "attack")
+
+    def clean_datasets(self, task: str) -> dict[str, tuple[Example, ...]]:
+        """The data sets that every model predicts."""
+        data, sizes = self.tasks[task], self.suite.evaluation
+        wanted = {"validation": (data.validation, sizes.validation), "test": (data.test, sizes.test)}
+        wanted |= {name: (examples, sizes.out_of_domain) for name, examples in data.out_of_domain.items()}
+        return {
+            name: examples if size is None or size >= len(examples) else choose(examples, size, "evaluation")
+            for name, (examples, size) in wanted.items()
+        }
+
+    def task_settings(self, task: str) -> TaskSettings:
+        """The suite's ``[[task]]`` of that name."""
+        return next(settings for settings in self.suite.task if settings.name == task)
+
+    def defence(self, name: str) -> DefenceEntry:
+        """The suite's ``[[defence]]`` of that name."""
+        return next(entry for entry in self.suite.defence if entry.name == name)
+
+    def attack(self, name: str) -> tuple[AttackSettings, Recipe]:
+        """The suite's ``[[attack]]`` of that name, and its recipe."""
+        settings = next(attack for attack in self.suite.attack if attack.name == name)
+        return settings, recipes()[settings.recipe]
+
+
+def make_plan(loaded: LoadedSuite) -> Plan:
+    """Load tasks, find encoders, settle device and precision; nothing is computed yet.
+
+    Raises:
+        InputError: for anything wrong with data, encoders, or more examples asked than there are.
+    """
+    suite, root = loaded.suite, loaded.root
+    device = default_device()
+    plan = Plan(
+        suite=suite,
+        tasks={settings.name: load_task(settings, root) for settings in suite.task},
+        encoders={settings.label: resolve_encoder(settings, root) for settings in suite.encoder},
+        device=device,
+        precision=resolve_precision(suite.train.precision, device),
+    )
+    _ = plan.cells  # choosing the examples finds out now whether there are enough
+    return plan
+
+
+def _cells(plan: Plan) -> Iterator[Cell]:
+    suite = plan.suite
+    frames = {attack.name: protocol(attack, recipes()[attack.recipe]) for attack in suite.attack}
+    for task, encoder, seed, entry in itertools.product(plan.tasks, plan.encoders, suite.seeds, suite.defence):
+
+        model = (task, encoder, entry.name, seed)
+        train = Cell("train", *model, None, _train_ingredients(plan, task, encoder, entry, seed))
+        evaluate = Cell("evaluate", *model, None, _evaluate_ingredients(plan, task, train), (train.name,))
+        yield from (train, evaluate)
+        for attack in suite.attack:
+            source = evaluate if attack.temperature == "calibrated" else train
+            ingredients = _attack_ingredients(plan, task, attack, frames[attack.name], source)
+            yield Cell("attack", *model, attack.name, ingredients, (train.name, source.name))
+
+
+def _train_ingredients(plan: Plan, task: str, encoder: str, entry: DefenceEntry, seed: int) -> dict[str, Any]:
+    data = plan.tasks[task]
+    settings = build_defence(entry.method, entry.settings, "suite").settings
+    return {
+        "revision": REVISION,
+        "examples": _content(plan.training_examples(task)),
+        "labels": data.labels,
+        "encoder": plan.encoders[encoder].digest,
+        "attention": plan.attention(encoder),
+        "method": entry.method,
+        "settings": settings.model_dump(mode="json"),
+        "train": plan.suite.train.model_dump(mode="json", exclude={"precision", "examples"}),
+        **_machine(plan, plan.suite.train),
+        "seed": seed,
+    }
+
+
+def _evaluate_ingredients(plan: Plan, task: str, train: Cell) -> dict[str, Any]:
+    datasets = {name: _content(examples) for name, examples in plan.clean_datasets(task).items()}
+    return {"train": train.key, "datasets": datasets}
+
+
+def _attack_ingredients(
+    plan: Plan, task: str, attack: AttackSettings, frame: dict[str, Any], source: Cell
+) -> dict[str, Any]:
+    examples = _content(plan.attacked_examples(task, attack))
+    return {"model": source.key, "protocol": frame, "attack": attack.name, "examples": examples, "seed": source.seed}
+
+
+def _machine(plan: Plan, train: TrainSettings) -> dict[str, Any]:
+    return {"precision": plan.precision, "device": plan.device.type, "threads": train.threads}
+
+
+def _content(examples: Sequence[Example]) -> str:
+    return fingerprint([[example.id, list(example.fields), example.label] for example in examples])
+
+
+def statuses(plan: Plan, directory: RunDirectory) -> dict[str, Status]:
+    """Where each cell of the plan stands in a run directory, by the cell's name."""
+    return {cell.name: directory.status(cell.name, cell.key) for cell in plan.cells}
+
+
+def refuse_changed(plan: Plan, directory: RunDirectory) -> None:
+    """Refuse to overwrite cells that were done with other settings.
+
+    Raises:
+        InputError: listing the changed cells.
+    """
+    changed = [name for name, status in statuses(plan, directory).items() if status == "changed"]
+    if changed:
+        listed = ", ".join(changed[:4]) + (f" and {len(changed) - 4} more" if len(changed) > 4 else "")
+        raise InputError(
+            f"--out {directory.path}: {len(changed)} cells were done with other settings ({listed}); "
+            "use another --out, or --fresh to do them again"
+        )
+
+
+def default_directory(suite: Suite) -> Path:
+    """Where a suite's run goes unless ``--out`` says otherwise."""
+    return Path("runs") / suite.name

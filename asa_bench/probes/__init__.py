@@ -1,0 +1,1 @@
+"""What needs the model besides attacks: clean predictions, calibration, similarity of texts."""

@@ -1,0 +1,94 @@
+"""Columns and types of a run's tables. Names here are relied on by users: they only grow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+FORMAT = 1
+"""Version of the run directory's layout. History: 1 – first."""
+
+CELL = ["task", "encoder", "defence", "seed"]
+"""What identifies one trained model of a run."""
+
+OUTCOMES = ("succeeded", "failed", "skipped", "error", "timeout")
+"""How an attack on one example ended, in the attack's view; *skipped* = wrong before the attack."""
+
+_CELL_FIELDS = [("task", pa.string()), ("encoder", pa.string()), ("defence", pa.string()), ("seed", pa.int64())]
+
+EXAMPLES = pa.schema(
+    [
+        *_CELL_FIELDS,
+        ("attack", pa.string()),
+        ("example_id", pa.string()),
+        ("label", pa.int64()),
+        ("outcome", pa.string()),
+        ("original_text", pa.string()),
+        ("adversarial_text", pa.string()),
+        ("original_prediction", pa.int64()),
+        ("adversarial_prediction", pa.int64()),
+        ("queries", pa.int64()),
+        ("words_changed", pa.int64()),
+        ("similarity", pa.float64()),
+        ("seconds", pa.float64()),
+        ("message", pa.string()),
+        ("protocol", pa.string()),
+    ]
+)
+"""One row per attacked example. ``adversarial_*``, ``words_changed`` and ``similarity`` are null unless the attack
+succeeded; ``message`` says why an example ended in *error* or *timeout*. Texts of several fields are JSON arrays."""
+
+PREDICTIONS = pa.schema(
+    [
+        *_CELL_FIELDS,
+        ("dataset", pa.string()),
+        ("example_id", pa.string()),
+        ("label", pa.int64()),
+        ("prediction", pa.int64()),
+        ("confidence", pa.float64()),
+        ("calibrated_confidence", pa.float64()),
+    ]
+)
+"""One row per clean example: ``dataset`` is *validation*, *test* or an out-of-domain set's name. Confidences are the
+probability of the predicted label, at temperature 1 and at the fitted temperature."""
+
+CALIBRATION = pa.schema([*_CELL_FIELDS, ("temperature", pa.float64()), ("validation_loss", pa.float64())])
+"""One row per model: the temperature fitted on validation and the validation cross-entropy at temperature 1 (nats)."""
+
+TRAINING = pa.schema([*_CELL_FIELDS, ("step", pa.int64()), ("loss", pa.float64()), ("seconds", pa.float64())])
+"""One row per optimizer step, with further float columns of the method's own."""
+
+RESULTS = pa.schema(
+    [
+        *_CELL_FIELDS,
+        ("attack", pa.string()),
+        ("metric", pa.string()),
+        ("value", pa.float64()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+        ("n", pa.int64()),
+    ]
+)
+"""Tidy metrics. ``seed`` is null for the aggregate over seeds, ``attack`` is null for clean metrics."""
+
+
+def table(rows: Iterable[Mapping[str, Any]] | pd.DataFrame, schema: pa.Schema) -> pd.DataFrame:
+    """A DataFrame with exactly the columns and types of ``schema``, then the rows' further columns as floats.
+
+    Integers become pandas' nullable ``Int64``, so that a null does not turn them into floats.
+    """
+    frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
+    extra = [name for name in frame.columns if name not in schema.names]
+    frame = frame.reindex(columns=[*schema.names, *extra])
+    dtypes: dict[str, Any] = {field.name: _dtype(field.type) for field in schema}
+    dtypes.update(dict.fromkeys(extra, "Float64"))
+    return frame.astype(dtypes)
+
+
+def _dtype(kind: pa.DataType) -> str:
+    if pa.types.is_integer(kind):
+        return "Int64"
+    return "Float64" if pa.types.is_floating(kind) else "string"

@@ -1,0 +1,100 @@
+"""Reading and writing a run directory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from asa_bench.core.errors import InputError
+from asa_bench.core.files import atomic_path, read_json, write_text
+from asa_bench.records import schema
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished or partly finished run, as it lies on disk."""
+
+    path: Path
+    info: dict[str, Any]
+    """Content of ``run.json``."""
+    results: pd.DataFrame
+    examples: pd.DataFrame
+    training: pd.DataFrame
+    predictions: pd.DataFrame
+    calibration: pd.DataFrame
+
+    @property
+    def suite(self) -> dict[str, Any]:
+        """The resolved suite."""
+        suite: dict[str, Any] = self.info["suite"]
+        return suite
+
+
+TABLES: dict[str, pa.Schema] = {
+    "results": schema.RESULTS,
+    "examples": schema.EXAMPLES,
+    "training": schema.TRAINING,
+    "predictions": schema.PREDICTIONS,
+    "calibration": schema.CALIBRATION,
+}
+
+
+def load_run(path: str | Path) -> Run:
+    """Load a run directory. Tables that a run does not have are empty.
+
+    Raises:
+        InputError: when ``path`` is missing, is no run directory, was written by a newer version or is damaged.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such run directory")
+    if not (folder / "run.json").is_file():
+        raise InputError(f"{folder}: not a run directory (no run.json in it)")
+    info = read_json(folder / "run.json")
+    if not isinstance(info, dict) or not isinstance(info.get("format"), int):
+        raise InputError(f"{folder / 'run.json'}: field 'format' is missing; not a run of asa-bench")
+    if info["format"] > schema.FORMAT:
+        raise InputError(f"{folder / 'run.json'}: format {info['format']} is newer than {schema.FORMAT}; upgrade")
+    tables = {name: read_table(folder / f"{name}.parquet", kind) for name, kind in TABLES.items()}
+    return Run(path=folder, info=info, **tables)
+
+
+def read_table(path: Path, kind: pa.Schema) -> pd.DataFrame:
+    """A table of a run; empty when its file does not exist.
+
+    Raises:
+        InputError: when the file is damaged or lacks a column.
+    """
+    if not path.is_file():
+        return schema.table([], kind)
+    try:
+        frame = pq.read_table(path).to_pandas()
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path}: damaged Parquet file: {str(error).splitlines()[0]}") from None
+    missing = [name for name in kind.names if name not in frame.columns]
+    if missing:
+        raise InputError(f"{path}: column '{missing[0]}' is missing")
+    return schema.table(frame, kind)
+
+
+def write_table(path: Path, frame: pd.DataFrame, kind: pa.Schema) -> None:
+    """Write ``frame`` with the columns of ``kind`` (and its further ones) as Parquet, atomically."""
+    with atomic_path(path) as temporary:
+        pq.write_table(pa.Table.from_pandas(schema.table(frame, kind), preserve_index=False), temporary)
+
+
+def write_csv(path: Path, frame: pd.DataFrame) -> None:
+    """Write ``frame`` as CSV, atomically; null is an empty cell, floats keep every digit that matters."""
+    write_text(path, frame.to_csv(index=False, lineterminator="\n"))
+
+
+def concatenate(frames: Sequence[pd.DataFrame], kind: pa.Schema) -> pd.DataFrame:
+    """All rows of ``frames`` in order, with the types of ``kind``."""
+    full = [frame for frame in frames if len(frame)]
+    return schema.table(pd.concat(full, ignore_index=True) if full else [], kind)

@@ -1,0 +1,132 @@
+"""The figures of one task and encoder. Each function returns None when the run has nothing to draw."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from asa_bench.reporting.accuracy_tables import CLEAN, ROBUST, WORST, interval_note
+from asa_bench.reporting.cost_tables import training_seconds
+from asa_bench.reporting.drawing import INK, Plot, colour, marker, style, tidy
+from asa_bench.reporting.formats import listed, percent, seconds
+from asa_bench.reporting.texts import visible
+from asa_bench.reporting.training_figures import losses, masked_ratio
+from asa_bench.reporting.view import View
+from asa_bench.stats.intervals import Estimate
+
+
+def figures(view: View) -> list[Plot]:
+    """All figures that the run has data for."""
+    with style():
+        found = [accuracy(view), cost(view), losses(view), masked_ratio(view)]
+    return [plot for plot in found if plot]
+
+
+def accuracy(view: View) -> Plot | None:
+    """Clean, robust and worst-case accuracy by defence, with intervals."""
+    conditions = _conditions(view)
+    series = {d: [view.estimate(d, metric, attack) for _, metric, attack in conditions] for d in view.defences}
+    series = {name: values for name, values in series.items() if any(e.value is not None for e in values)}
+    if not series:
+        return None
+    figure = Figure(figsize=(max(5.6, 1.6 * len(conditions) + 2.2), 3.6), layout="constrained")
+    axes = figure.add_subplot()
+    for position, (name, estimates) in enumerate(series.items()):
+        _points(axes, estimates, position, len(series), visible(name))
+    for boundary in range(1, len(conditions)):
+        axes.axvline(boundary - 0.5, color="#8a8a94", alpha=0.35, linewidth=0.6)
+    axes.set_xticks(range(len(conditions)), [_tick(view, *condition) for condition in conditions])
+    axes.set_xlim(-0.5, len(conditions) - 0.5)
+    axes.set_ylim(0, 100)
+    axes.set_ylabel("Accuracy, %")
+    tidy(axes)
+    _legend(figure)
+    return Plot(
+        "accuracy",
+        "Accuracy by defence and attack",
+        "Clean accuracy as reference, then the share of examples still right after each attack. Higher is better. "
+        f"{interval_note(view).replace('rackets', 'ars')}",
+        f"Dot plot of accuracy in percent. {_in_words(conditions, series)}",
+        figure,
+    )
+
+
+def cost(view: View) -> Plot | None:
+    """Training time, as a multiple of the baseline's where there is one."""
+    totals = training_seconds(view)
+    if not totals:
+        return None
+    base = totals.get(view.baseline or "")
+    unit, label = (
+        (base, f"Training time, multiple of {view.baseline} ({seconds(base)})")
+        if base
+        else (
+            1.0,
+            "Training time, seconds",
+        )
+    )
+    values = [total / unit for total in totals.values()]
+    texts = [f"{value:.2f} × ({seconds(total)})" if base else seconds(total)
+             for value, total in zip(values, totals.values(), strict=True)]  # fmt: skip
+    figure = Figure(figsize=(6.4, 0.9 + 0.42 * len(values)), layout="constrained")
+    axes = figure.add_subplot()
+    bars = axes.barh(
+        [visible(name) for name in totals], values, color=[colour(i) for i in range(len(values))], height=0.6
+    )
+    axes.bar_label(bars, [f" {text}" for text in texts], color=INK)
+    axes.set_xlim(0, max(values) * 1.3)
+    axes.invert_yaxis()
+    axes.set_xlabel(visible(label))
+    tidy(axes, grid="x")
+    listing = listed([f"{name} {text}" for name, text in zip(totals, texts, strict=True)])
+    return Plot(
+        "training-cost",
+        "Training cost",
+        "Wall-clock time of all optimizer steps, mean over seeds.",
+        f"Bar chart of training time: {listing}.",
+        figure,
+    )
+
+
+def _conditions(view: View) -> list[tuple[str, str, str | None]]:
+    attacks: list[tuple[str, str, str | None]] = [(attack, ROBUST, attack) for attack in view.text_attacks]
+    worst: list[tuple[str, str, str | None]] = [("worst case", WORST, None)] if len(attacks) > 1 else []
+    return [("clean", CLEAN, None), *attacks, *worst]
+
+
+def _points(axes: Axes, estimates: list[Estimate], position: int, count: int, label: str) -> None:
+    width = min(0.72, 0.16 * count)
+    offset = (position - (count - 1) / 2) * width / max(count, 1)
+    shown = [(x + offset, e) for x, e in enumerate(estimates) if e.value is not None]
+    values = np.array([100 * (e.value or 0.0) for _, e in shown])
+    bounds = [(e.value, e.value) if e.low is None or e.high is None else (e.low, e.high) for _, e in shown]
+    # A rounded-away negative length would be refused by matplotlib.
+    errors = np.maximum(np.abs(np.array(bounds, dtype=float).T * 100 - values), 0.0)
+    axes.errorbar(
+        [x for x, _ in shown], values, yerr=errors, fmt=marker(position), color=colour(position), label=label,
+        markersize=5.5, elinewidth=1.3, capsize=2.5,
+    )  # fmt: skip
+
+
+def _tick(view: View, label: str, metric: str, attack: str | None) -> str:
+    seeds = [view.estimate(d, metric, attack, seed).n for d in view.defences for seed in view.seeds(d)]
+    sizes = sorted({n for n in seeds if n})
+    if not sizes:
+        return f"{visible(label)}\n(no data)"
+    return f"{visible(label)}\n(n = {sizes[0]:,}{f' to {sizes[-1]:,}' if len(sizes) > 1 else ''})"
+
+
+def _in_words(conditions: list[tuple[str, str, str | None]], series: dict[str, list[Estimate]]) -> str:
+    def line(name: str, estimates: list[Estimate]) -> str:
+        values = (
+            f"{c[0]} {percent(e.value)}" for c, e in zip(conditions, estimates, strict=True) if e.value is not None
+        )
+        return f"{name}: {', '.join(values)}."
+
+    return " ".join(line(*item) for item in series.items())
+
+
+def _legend(figure: Figure) -> None:
+    legend = figure.legend(loc="outside right upper", labelcolor=INK, title="Defence")
+    legend.get_title().set_color(INK)

@@ -1,0 +1,49 @@
+"""The report as one self-contained HTML page. Every text of a run is hostile input and is shown as text."""
+
+from __future__ import annotations
+
+import html as stdlib_html
+import re
+from collections.abc import Sequence
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from asa_bench.core.shipped import shipped
+from asa_bench.records.store import Run
+from asa_bench.reporting.contents import Part, run_tables, settings
+from asa_bench.reporting.drawing import INK, Plot
+from asa_bench.reporting.texts import visible
+
+TEMPLATE = "report.html.j2"
+
+
+def html(run: Run, parts: Sequence[Part]) -> str:
+    """The page, from the shipped template."""
+    environment = Environment(
+        loader=FileSystemLoader(shipped("templates")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(visible=visible, inline=inline_svg, settings=settings)
+    return environment.get_template(TEMPLATE).render(
+        info=run.info, suite=run.suite, parts=parts, run_tables=run_tables(run.info)
+    )
+
+
+def inline_svg(plot: Plot) -> Markup:
+    """The figure's SVG for use inside a page: its own ids, the page's text colour, its alternative text.
+
+    Matplotlib has escaped the texts in it.
+    """
+    drawing = plot.svg
+    drawing = re.sub(r"<metadata>.*?</metadata>", "", drawing[drawing.index("<svg") :], flags=re.DOTALL)
+    drawing = re.sub(r"<title>.*?</title>", "", drawing, flags=re.DOTALL)
+    # Comments repeat the figure's texts, and may hold whatever a name holds.
+    drawing = re.sub(r"<!--.*?-->", "", drawing, flags=re.DOTALL)
+    drawing = re.sub(r'((?: id|xlink:href)="#?|url\(#)', rf"\1{plot.name}-", drawing)
+    drawing = drawing.replace(INK, "currentColor")
+    label = stdlib_html.escape(visible(plot.alt), quote=True)
+    return Markup(drawing.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1))

@@ -1,0 +1,121 @@
+"""The answer in words: does a defence keep more accuracy under attack than the baseline?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from asa_bench.reporting.formats import listed, p_value, percent, points
+from asa_bench.reporting.view import View
+from asa_bench.stats.intervals import MINIMUM_SEEDS
+from asa_bench.stats.metrics import robust_under_all
+from asa_bench.stats.paired import ALPHA, Paired, combine_seeds, examples_needed, holm, paired
+
+PLANNED_DIFFERENCE = 0.05
+"""Difference to plan for when none at all was seen."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One defence against the baseline, under all text attacks at once."""
+
+    defence: str
+    pair: Paired
+    p_adjusted: float | None
+    """Holm's p value within the defences compared here."""
+    seeds: int
+
+    @property
+    def significant(self) -> bool:
+        """Whether the adjusted p value is under 5 %."""
+        return self.p_adjusted is not None and self.p_adjusted < ALPHA
+
+
+def comparisons(view: View) -> list[Comparison]:
+    """Each defence against the baseline, on the examples that both answer under every text attack."""
+    attacks, base = view.text_attacks, view.baseline
+    if base is None or not attacks:
+        return []
+    found = []
+    for defence in view.defences:
+        pairs = [] if defence == base else _pairs(view, base, defence, attacks)
+        if pairs:
+            found.append((defence, combine_seeds(pairs), len(pairs)))
+    adjusted = holm([pair.p_value for _, pair, _ in found])
+    return [Comparison(d, pair, p, seeds) for (d, pair, seeds), p in zip(found, adjusted, strict=True)]
+
+
+def sentences(view: View) -> list[str]:
+    """The answer for one task and encoder: a sentence per defence, then what it speaks of."""
+    if not view.text_attacks:
+        return ["No attack has given results, so nothing is known about robustness."]
+    if view.baseline is None:
+        return ["No defence here is the baseline, so the table below stands without a comparison."]
+    compared = comparisons(view)
+    if not compared:
+        return [f"No defence shares attacked examples with {view.baseline}, so nothing is compared."]
+    return [*(_sentence(view, comparison) for comparison in compared), _scope(compared)]
+
+
+def _pairs(view: View, base: str, defence: str, attacks: list[str]) -> list[Paired]:
+    pairs = []
+    for seed in sorted(set(view.seeds(base)) & set(view.seeds(defence))):
+        rows = view.examples[view.examples["seed"] == seed]
+        sides = [robust_under_all(rows[rows["defence"] == name], attacks) for name in (base, defence)]
+        pair = paired(*sides)
+        if pair is not None:
+            pairs.append(pair)
+    return pairs
+
+
+def _sentence(view: View, comparison: Comparison) -> str:
+    pair, base = comparison.pair, view.baseline
+    under = view.text_attacks[0] if len(view.text_attacks) == 1 else f"each of {listed(view.text_attacks)}"
+    evidence = f"{_interval(pair)}{_p(comparison)}, n = {pair.n}"
+    if comparison.significant:
+        direction = "above" if pair.difference > 0 else "below"
+        return (
+            f"{comparison.defence} is still right on {percent(pair.new)} % of the examples under {under}, "
+            f"{points(abs(pair.difference)).lstrip('+')} points {direction} {base} ({evidence})."
+        )
+    return (
+        f"Nothing can be said about {comparison.defence} against {base} under {under}: {percent(pair.new)} % and "
+        f"{percent(pair.reference)} % still right, a difference of {points(pair.difference)} points ({evidence}). "
+        f"{_needed(comparison)}"
+    )
+
+
+def _interval(pair: Paired) -> str:
+    if pair.low is None or pair.high is None:
+        return ""
+    return f"95 % interval {points(pair.low)} to {points(pair.high)}; "
+
+
+def _p(comparison: Comparison) -> str:
+    return f"{p_value(comparison.p_adjusted)} by {comparison.pair.test} with Holm's correction"
+
+
+def _needed(comparison: Comparison) -> str:
+    pair = comparison.pair
+    if comparison.seeds >= MINIMUM_SEEDS:
+        return f"More than these {comparison.seeds} training seeds would be needed."
+    if pair.lost + pair.gained == 0:
+        return "No example told the two apart, so there is nothing to plan a larger test from."
+    seen = abs(pair.difference) > 0
+    difference = abs(pair.difference) if seen else PLANNED_DIFFERENCE
+    needed = examples_needed(difference, max(pair.discordant_share, difference))
+    subject = "a difference of this size" if seen else f"a difference of {points(difference).lstrip('+')} points"
+    return f"To show {subject}, about {_rounded(needed):,} examples would be needed (power 80 %)."
+
+
+def _rounded(needed: int) -> int:
+    """Two significant digits: the calculation knows no more."""
+    magnitude = int(10 ** max(len(str(needed)) - 2, 0))
+    return -(-needed // magnitude) * magnitude
+
+
+def _scope(compared: list[Comparison]) -> str:
+    seeds = min(comparison.seeds for comparison in compared)
+    if seeds >= MINIMUM_SEEDS:
+        return f"{seeds} training seeds each: this is about the methods as trained here."
+    count = "One training seed" if seeds == 1 else "Two training seeds"
+    return f"{count} each: this is about these checkpoints, not about the methods."

@@ -1,0 +1,146 @@
+"""Tables that hold values, and writers that only format them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from asa_bench.reporting import formats
+from asa_bench.reporting.texts import visible
+from asa_bench.stats.intervals import Estimate
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: the value for machines, the text and a note (interval, counts) for readers."""
+
+    value: float | int | str | None
+    text: str
+    note: str = ""
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column's heading; ``interval`` adds its bounds to the CSV."""
+
+    title: str
+    numeric: bool = True
+    interval: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table whose caption carries the definitions of its columns. ``name`` is its file's stem."""
+
+    name: str
+    title: str
+    caption: str
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Cell]]
+
+
+def words(text: str) -> Cell:
+    """A cell of text."""
+    return Cell(text, text)
+
+
+def percentage(estimate: Estimate, note: str = "") -> Cell:
+    """A fraction in percent, with its interval, or with ``note`` in the interval's place."""
+    note = note or formats.percent_interval(estimate.low, estimate.high)
+    return Cell(estimate.value, formats.percent(estimate.value), note, estimate.low, estimate.high)
+
+
+def plain(value: float | None, digits: int = 1) -> Cell:
+    """A plain number."""
+    return Cell(value, formats.number(value, digits))
+
+
+def duration(value: float | None) -> Cell:
+    """Seconds, written in the unit that suits them."""
+    return Cell(value, formats.seconds(value))
+
+
+def to_csv(table: Table) -> str:
+    """The values, unrounded, as CSV; a column with intervals is followed by its bounds; null is empty."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    headings: list[str] = []
+    for column in table.columns:
+        headings += [column.title, f"{column.title} low", f"{column.title} high"] if column.interval else [column.title]
+    writer.writerow(headings)
+    for row in table.rows:
+        values: list[float | int | str | None] = []
+        for column, cell in zip(table.columns, row, strict=True):
+            values += [cell.value, cell.low, cell.high] if column.interval else [cell.value]
+        writer.writerow(values)
+    return stream.getvalue()
+
+
+def to_markdown(table: Table) -> str:
+    """A pipe table, with the caption above it."""
+    lines = [
+        [markdown(column.title) for column in table.columns],
+        ["--:" if column.numeric else ":--" for column in table.columns],
+        *([markdown(_with_note(cell)) for cell in row] for row in table.rows),
+    ]
+    body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"{markdown(table.caption)}\n\n{body}\n"
+
+
+def to_latex(table: Table) -> str:
+    """A ``table`` environment in the style of the package booktabs."""
+    heading = " & ".join(latex(column.title) for column in table.columns)
+    body = [" & ".join(latex(_with_note(cell)) for cell in row) + r" \\" for row in table.rows]
+    lines = [
+        "% needs \\usepackage{booktabs}",
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{latex(f'{table.title}. {table.caption}')}}}",
+        rf"\label{{tab:{table.name}}}",
+        rf"\begin{{tabular}}{{{''.join('r' if column.numeric else 'l' for column in table.columns)}}}",
+        r"\toprule",
+        rf"{heading} \\",
+        r"\midrule",
+        *body,
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def markdown(text: str) -> str:
+    """``text`` as Markdown that shows it letter by letter, on one line: no markup, no HTML, no hidden characters."""
+    escaped = re.sub(r"([\\`*_\[\]|~#$])", r"\\\1", " ".join(visible(text).split()))
+    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "–": "--",
+    "−": "$-$",
+    "×": r"$\times$",
+    "≥": r"$\geq$",
+    "<": r"$<$",
+    ">": r"$>$",
+    "τ": r"$\tau$",
+    "‹": r"\guilsinglleft{}",
+    "›": r"\guilsinglright{}",
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+}
+
+
+def latex(text: str) -> str:
+    """``text`` with LaTeX's special characters escaped."""
+    return "".join(_LATEX.get(character, character) for character in " ".join(visible(text).split()))
+
+
+def _with_note(cell: Cell) -> str:
+    return f"{cell.text} ({cell.note})" if cell.note else cell.text

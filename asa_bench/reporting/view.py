@@ -1,0 +1,127 @@
+"""The part of a run that one page section shows: one task with one encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from asa_bench.records.store import Run
+from asa_bench.stats.intervals import Estimate
+
+_NOTHING = Estimate(None, None, None, 0)
+
+
+@dataclass(frozen=True)
+class View:
+    """One task × encoder of a run. Names are in the suite's order; what is not in the data is not in the lists."""
+
+    task: str
+    encoder: str
+    info: Mapping[str, Any]
+    results: pd.DataFrame
+    examples: pd.DataFrame
+    training: pd.DataFrame
+
+    @property
+    def title(self) -> str:
+        """Task and encoder in words."""
+        return f"{self.task} with {self.encoder}"
+
+    @cached_property
+    def defences(self) -> list[str]:
+        """Defences that have any numbers or training rows."""
+        return _in_order(_names(self.info, "defence"), [*self.results["defence"], *self.training["defence"]])
+
+    @cached_property
+    def attacks(self) -> list[str]:
+        """All attacks that have numbers, of every kind."""
+        return _in_order(_names(self.info, "attack"), self.results["attack"].dropna())
+
+    @property
+    def text_attacks(self) -> list[str]:
+        """Attacks that give robust accuracy and enter the worst case."""
+        return [attack for attack in self.attacks if self.kind(attack) == "text"]
+
+    @cached_property
+    def baseline(self) -> str | None:
+        """The first defence of method *baseline* in this view."""
+        return next((name for name in self.defences if self.method(name) == "baseline"), None)
+
+    def method(self, defence: str) -> str:
+        """The method behind a defence's name; the name itself when the suite does not say."""
+        return str(self._entry("defence", defence).get("method") or defence)
+
+    def kind(self, attack: str) -> str:
+        """The attack's kind: ``text``, ``diagnostic`` or ``model``."""
+        return str(self._entry("attack", attack).get("kind") or "text")
+
+    def budget(self, attack: str) -> int | None:
+        """The attack's query budget per example; None when it has none."""
+        value = self._entry("attack", attack).get("query_budget")
+        return None if value is None else int(value)
+
+    def seeds(self, defence: str) -> list[int]:
+        """Training seeds that the defence has numbers for."""
+        rows = self.results[(self.results["defence"] == defence) & self.results["seed"].notna()]
+        return sorted({int(seed) for seed in rows["seed"]})
+
+    def estimate(self, defence: str, metric: str, attack: str | None = None, seed: int | None = None) -> Estimate:
+        """A metric over seeds, or of one seed; all None with n = 0 when the run does not have it."""
+        return self._estimates.get((defence, metric, attack, seed), _NOTHING)
+
+    def metrics(self, prefix: str) -> list[str]:
+        """Names of the metrics that start with ``prefix``, sorted."""
+        return sorted({metric for metric in self.results["metric"] if metric.startswith(prefix)})
+
+    @cached_property
+    def _estimates(self) -> dict[tuple[str, str, str | None, int | None], Estimate]:
+        columns = ["defence", "metric", "attack", "seed", "value", "low", "high", "n"]
+        plain = self.results[columns].astype(object).where(self.results[columns].notna(), None)
+        return {(d, m, a, s): Estimate(v, low, high, n or 0) for d, m, a, s, v, low, high, n in plain.to_numpy()}
+
+    def _entry(self, kind: str, name: str) -> Mapping[str, Any]:
+        entries = _entries(self.info, kind)
+        return next((entry for entry in entries if _name(entry) == name), {})
+
+
+def views(run: Run) -> list[View]:
+    """The run's tasks × encoders that have any rows, in the suite's order."""
+    frames = [run.results, run.examples, run.training]
+    pairs = {pair for frame in frames for pair in zip(frame["task"], frame["encoder"], strict=True)}
+    tasks, encoders = ([pair[i] for pair in pairs] for i in (0, 1))
+    ordered = [
+        (task, encoder)
+        for task in _in_order(_names(run.info, "task"), tasks)
+        for encoder in _in_order(_names(run.info, "encoder"), encoders)
+    ]
+    return [_view(run, *pair) for pair in ordered if pair in pairs]
+
+
+def _view(run: Run, task: str, encoder: str) -> View:
+    def part(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame[(frame["task"] == task) & (frame["encoder"] == encoder)]
+
+    return View(task, encoder, run.info, part(run.results), part(run.examples), part(run.training))
+
+
+def _entries(info: Mapping[str, Any], kind: str) -> list[Mapping[str, Any]]:
+    entries = info.get("suite", {}).get(kind) or []
+    return [entry for entry in entries if isinstance(entry, Mapping)]
+
+
+def _name(entry: Mapping[str, Any]) -> str | None:
+    return entry.get("name") or entry.get("recipe") or entry.get("method")
+
+
+def _names(info: Mapping[str, Any], kind: str) -> list[str]:
+    return [name for entry in _entries(info, kind) if (name := _name(entry))]
+
+
+def _in_order(preferred: Iterable[str], present: Iterable[str]) -> list[str]:
+    """The names that are present: those of ``preferred`` in its order, then the others sorted."""
+    names, first = set(present), list(dict.fromkeys(preferred))
+    return [name for name in first if name in names] + sorted(names - set(first))

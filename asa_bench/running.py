@@ -1,0 +1,202 @@
+"""Running a plan: every cell that is not done, then the run's tables and its report."""
+
+from __future__ import annotations
+
+import shutil
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import pandas as pd
+
+from asa_bench.assets import asset_path
+from asa_bench.attacking.job import AttackJob
+from asa_bench.attacking.process import AttackProcess
+from asa_bench.attacking.rows import Row
+from asa_bench.core.errors import MissingAssetError, one_line
+from asa_bench.core.files import read_json, write_text
+from asa_bench.core.seeding import derive_seed
+from asa_bench.defences import build_defence
+from asa_bench.defences.training import train
+from asa_bench.models.card import model_card
+from asa_bench.models.checkpoint import save_checkpoint, weights_digest
+from asa_bench.models.classifier import Classifier, load_classifier, new_classifier
+from asa_bench.plan import Cell, Plan
+from asa_bench.probes.evaluation import evaluate
+from asa_bench.probes.similarity import JUDGE, similarities
+from asa_bench.records import schema
+from asa_bench.records.directory import RowLog, RunDirectory
+from asa_bench.records.store import write_table
+
+
+class Progress(Protocol):
+    """Who is told how the work goes."""
+
+    def start(self, cell: Cell, number: int, of: int) -> None:
+        """A cell begins: the ``number``-th ``of`` all that are to be done."""
+
+    def advance(self, done: int, total: int) -> None:
+        """Steps or examples of the current cell."""
+
+    def finish(self, cell: Cell, status: str, seconds: float, error: str | None) -> None:
+        """The cell ended."""
+
+
+class CellRunner:
+    """Runs the cells of one plan in one directory."""
+
+    def __init__(self, plan: Plan, directory: RunDirectory, progress: Progress, attacks: AttackProcess) -> None:
+        self._plan = plan
+        self._directory = directory
+        self._progress = progress
+        self._attacks = attacks
+        self._stages: dict[str, Callable[[Cell, Path], dict[str, Any]]] = {
+            "train": self._train,
+            "evaluate": self._evaluate,
+            "attack": self._attack,
+        }
+
+    def run_all(self) -> None:
+        """Run every cell that is not done, in order; a cell that fails costs those that need it, nothing else."""
+        todo = self._todo()
+        for number, cell in enumerate(todo, start=1):
+            self._progress.start(cell, number, len(todo))
+            self._run(cell)
+            if not self._plan.suite.keep_models and cell is _last_of(todo, cell.model):
+                shutil.rmtree(self._checkpoint(cell), ignore_errors=True)
+
+    def _todo(self) -> list[Cell]:
+        """Cells to run; a model that was dropped but is needed again is trained again."""
+        open_cells = [cell for cell in self._plan.cells if self._status(cell) != "done"]
+        wanted = {cell.model for cell in open_cells}
+        return [
+            cell
+            for cell in self._plan.cells
+            if cell in open_cells
+            or (cell.kind == "train" and cell.model in wanted and not self._checkpoint(cell).is_dir())
+        ]
+
+    def _status(self, cell: Cell) -> str:
+        return self._directory.status(cell.name, cell.key)
+
+    def _run(self, cell: Cell) -> None:
+        folder = self._directory.begin(cell.name, cell.key)
+        started = time.perf_counter()
+        (folder / "error.txt").unlink(missing_ok=True)
+        state: dict[str, Any] = {"key": cell.key, "status": "done", "error": None}
+        try:
+            self._need(cell)
+            state |= self._stages[cell.kind](cell, folder)
+        except (OSError, MemoryError):
+            raise  # a full disk or a full memory would fail every other cell too
+        except Exception as error:
+            write_text(folder / "error.txt", traceback.format_exc())
+            state |= {"status": "failed", "error": one_line(error)}
+        state["seconds"] = round(time.perf_counter() - started, 3)
+        self._directory.end(cell.name, state)
+        self._progress.finish(cell, state["status"], state["seconds"], state["error"])
+
+    def _need(self, cell: Cell) -> None:
+        """Raise when a cell that this one works on failed."""
+        for name in cell.needs:
+            if self._directory.state(name).get("status") == "failed":
+                raise RuntimeError(f"needs {name}, which failed")
+
+    def _checkpoint(self, cell: Cell) -> Path:
+        return self._directory.path / "models" / cell.model
+
+    def _train(self, cell: Cell, folder: Path) -> dict[str, Any]:
+        plan, settings = self._plan, self._plan.suite.train
+        data, entry = plan.tasks[cell.task], plan.defence(cell.defence)
+        examples = plan.training_examples(cell.task)
+        encoder = plan.encoders[cell.encoder]
+        seed = derive_seed("model", cell.seed)
+        model, tokenizer = new_classifier(
+            encoder.folder, data.labels, seed, plan.attention(cell.encoder), settings.max_length
+        )
+        records = train(
+            model,
+            tokenizer,
+            [example.fields for example in examples],
+            [example.label for example in examples],
+            build_defence(entry.method, entry.settings, "suite"),
+            settings,
+            cell.seed,
+            plan.precision,
+            self._progress.advance,
+        )
+        card = model_card(cell.task, encoder.label, entry.name, entry.method, cell.seed, len(examples))
+        save_checkpoint(model, tokenizer, self._checkpoint(cell), card)
+        _write(folder / "training.parquet", cell, records, schema.TRAINING)
+        return {"weights": weights_digest(model), "steps": len(records)}
+
+    def _evaluate(self, cell: Cell, folder: Path) -> dict[str, Any]:
+        datasets = self._plan.clean_datasets(cell.task)
+        rows, calibration = evaluate(self._classifier(cell), datasets, self._progress.advance)
+        _write(folder / "predictions.parquet", cell, rows, schema.PREDICTIONS)
+        _write(folder / "calibration.parquet", cell, [calibration], schema.CALIBRATION)
+        return calibration
+
+    def _attack(self, cell: Cell, folder: Path) -> dict[str, Any]:
+        job, frame = self._job(cell), cell.ingredients["protocol"]["fingerprint"]
+        log = RowLog(folder / "rows.jsonl")
+        finished = {row["example_id"] for row in log.rows}
+        total = len(job.examples)
+
+        def keep(row: Row) -> None:
+            log.append(row)
+            self._progress.advance(len(log.rows), total)
+
+        open_examples = tuple(example for example in job.examples if example.id not in finished)
+        self._attacks.run(job.model_copy(update={"examples": open_examples}), keep)
+        order = {example.id: position for position, example in enumerate(job.examples)}
+        rows = sorted(log.rows, key=lambda row: order[row["example_id"]])
+        _add_similarity(rows)
+        _write(folder / "examples.parquet", cell, [{**row, "protocol": frame} for row in rows], schema.EXAMPLES)
+        (folder / "rows.jsonl").unlink()
+        return {"examples": total}
+
+    def _job(self, cell: Cell) -> AttackJob:
+        plan = self._plan
+        settings, recipe = plan.attack(str(cell.attack))
+        return AttackJob(
+            attack=settings.name,
+            recipe=recipe,
+            checkpoint=self._checkpoint(cell),
+            columns=plan.tasks[cell.task].text_columns,
+            examples=plan.attacked_examples(cell.task, settings),
+            query_budget=settings.budget(recipe),
+            temperature=self._temperature(cell) if settings.temperature == "calibrated" else None,
+            seed=cell.seed,
+            precision=plan.precision,
+            threads=plan.suite.train.threads,
+        )
+
+    def _temperature(self, cell: Cell) -> float:
+        folder = self._directory.cell(f"evaluate/{cell.model}")
+        return float(read_json(folder / "cell.json")["temperature"])
+
+    def _classifier(self, cell: Cell) -> Classifier:
+        return load_classifier(self._checkpoint(cell), self._plan.precision, self._plan.device)
+
+
+def _last_of(cells: Sequence[Cell], model: str) -> Cell:
+    return [cell for cell in cells if cell.model == model][-1]
+
+
+def _write(path: Path, cell: Cell, rows: Sequence[Mapping[str, Any]], kind: Any) -> None:
+    write_table(path, pd.DataFrame([{**cell.columns, **row} for row in rows]), kind)
+
+
+def _add_similarity(rows: Sequence[Row]) -> None:
+    """Judge the successes; without the judge's asset, similarity stays null."""
+    judged = [row for row in rows if row["adversarial_text"] is not None]
+    try:
+        judge = asset_path(JUDGE)
+    except MissingAssetError:
+        return
+    pairs = [(row["original_text"], row["adversarial_text"]) for row in judged]
+    for row, value in zip(judged, similarities(judge, pairs), strict=True):
+        row["similarity"] = value

@@ -1,0 +1,59 @@
+"""Intervals round a proportion and round a mean over seeds, always at 95 %."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import t as student
+from statsmodels.stats.proportion import proportion_confint
+
+LEVEL = 0.95
+"""Confidence level of every interval of the package."""
+
+MINIMUM_SEEDS = 3
+"""Fewest seeds for an interval over seeds: with two, the t quantile (12.7) makes it say nothing."""
+
+Interval = tuple[float, float]
+
+
+class Estimate(NamedTuple):
+    """A number with its interval and the count of rows behind it; None where it is undefined."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+
+
+def wilson(successes: int, n: int) -> Interval | None:
+    """Wilson's score interval (1927) of a proportion; None when ``n`` is 0.
+
+    Raises:
+        ValueError: unless 0 <= successes <= n.
+    """
+    if not 0 <= successes <= n:
+        raise ValueError(f"expected 0 <= successes <= n, got {successes} of {n}")
+    if n == 0:
+        return None
+    low, high = proportion_confint(successes, n, alpha=1 - LEVEL, method="wilson")
+    # At the ends the exact bound is 0 or 1; floating point leaves 1e-17 there, which would print as 0.1 %.
+    return (0.0 if successes == 0 else float(low)), (1.0 if successes == n else float(high))
+
+
+def proportion(successes: int, n: int) -> Estimate:
+    """``successes / n`` with Wilson's interval; undefined when ``n`` is 0."""
+    interval = wilson(successes, n)
+    if interval is None:
+        return Estimate(None, None, None, 0)
+    return Estimate(successes / n, *interval, n)
+
+
+def t_interval(values: Sequence[float]) -> Interval | None:
+    """Student's interval of the mean of ``values`` (one per seed); None for fewer than three."""
+    if len(values) < MINIMUM_SEEDS:
+        return None
+    mean, count = float(np.mean(values)), len(values)
+    half = float(student.ppf((1 + LEVEL) / 2, count - 1)) * float(np.std(values, ddof=1)) / count**0.5
+    return mean - half, mean + half

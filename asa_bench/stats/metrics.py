@@ -1,0 +1,139 @@
+"""A run's metrics from its rows. Definitions are those of ``docs/design.md``; the empty case is null, never 0."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+import pandas as pd
+
+from asa_bench.records.schema import CELL, RESULTS, table
+from asa_bench.stats.aggregate import over_seeds
+from asa_bench.stats.calibration import expected_calibration_error
+from asa_bench.stats.intervals import Estimate, proportion
+
+Row = dict[str, Any]
+Named = Iterator[tuple[str, Estimate]]
+
+TEST = "test"
+"""``dataset`` of the in-domain test set in the predictions."""
+
+IN_DOMAIN = (TEST, "validation")
+"""Datasets of the predictions that are not out-of-domain."""
+
+
+def results(
+    examples: pd.DataFrame,
+    predictions: pd.DataFrame,
+    calibration: pd.DataFrame,
+    worst_case_attacks: Collection[str] | None = None,
+) -> pd.DataFrame:
+    """All metrics of a run, per seed and over seeds, as a table of the schema ``RESULTS``.
+
+    Args:
+        examples: attacked examples (schema ``EXAMPLES``).
+        predictions: clean predictions (schema ``PREDICTIONS``).
+        calibration: fitted temperatures (schema ``CALIBRATION``).
+        worst_case_attacks: names of the attacks that enter the worst case (those of kind *text*); None means all.
+    """
+    rows: list[Row] = []
+    for cell, group in _cells(predictions, CELL):
+        rows += _rows(cell, clean_metrics(group))
+    for cell, group in _cells(calibration, CELL):
+        rows += _rows(cell, _number("calibration_temperature", group["temperature"]))
+    for cell, group in _cells(examples, [*CELL, "attack"]):
+        rows += _rows(cell, attack_metrics(group))
+    rows += _worst_case_rows(examples, worst_case_attacks)
+    return over_seeds(table(rows, RESULTS))
+
+
+def clean_metrics(predictions: pd.DataFrame) -> Named:
+    """Clean and out-of-domain accuracy and calibration error of one model."""
+    right = (predictions["prediction"] == predictions["label"]).fillna(value=False)
+    for dataset, rows in right.groupby(predictions["dataset"]):
+        if dataset == TEST:
+            yield "clean_accuracy", _share(rows)
+        elif dataset not in IN_DOMAIN:
+            yield f"accuracy_{dataset}", _share(rows)
+    test = predictions[predictions["dataset"] == TEST]
+    for metric, column in (("ece", "confidence"), ("ece_calibrated", "calibrated_confidence")):
+        error = expected_calibration_error(test[column], right[test.index])
+        if error is not None:
+            yield metric, Estimate(error, None, None, int(test[column].notna().sum()))
+
+
+def attack_metrics(rows: pd.DataFrame) -> Named:
+    """Metrics of one attack on one model.
+
+    *Attacked* are the examples whose attack came to an end: succeeded or failed. Errors and time-outs are left out of
+    the success rate's denominator, since in it they would count in the defence's favour; in robust accuracy's
+    denominator, all rows, they count against it. Either way they never make a model look robust.
+    """
+    outcome = rows["outcome"]
+    attacked, succeeded = rows[outcome.isin(["succeeded", "failed"])], rows[outcome == "succeeded"]
+    yield "robust_accuracy", _share(outcome == "failed")
+    yield "attack_success_rate", proportion(len(succeeded), len(attacked))
+    yield "attacked_clean_accuracy", _share(_right_before(rows))
+    yield from _number("queries_mean", attacked["queries"])
+    yield from _number("queries_median", attacked["queries"], "median")
+    yield from _number("words_changed_mean", succeeded["words_changed"])
+    yield from _number("similarity_mean", succeeded["similarity"])
+    yield "errors", Estimate(float((outcome == "error").sum()), None, None, len(rows))
+    yield "timeouts", Estimate(float((outcome == "timeout").sum()), None, None, len(rows))
+
+
+def robust_under_all(examples: pd.DataFrame, attacks: Collection[str]) -> pd.Series:
+    """Whether each example of one model is still right under every one of ``attacks``.
+
+    Returns:
+        Booleans by ``example_id``, in the order of the ids, for the examples that all the attacks share; empty when
+        one of the attacks has no rows.
+    """
+    rows = examples[examples["attack"].isin(list(attacks))]
+    by_example = rows.assign(robust=rows["outcome"] == "failed").groupby("example_id")
+    shared = by_example["attack"].nunique() == len(set(attacks))
+    robust: pd.Series = by_example["robust"].all()[shared].astype(bool)
+    return robust.sort_index()
+
+
+def _worst_case_rows(examples: pd.DataFrame, chosen: Collection[str] | None) -> list[Row]:
+    """A model that lacks one of its task's attacks gets no worst case: it would be over another set."""
+    rows: list[Row] = []
+    if chosen is not None:
+        examples = examples[examples["attack"].isin(list(chosen))]
+    for _, group in _cells(examples, ["task", "encoder"]):
+        attacks = set(group["attack"])
+        for cell, model in _cells(group, CELL):
+            robust = robust_under_all(model, attacks)
+            if len(robust):
+                rows += _rows(cell, iter([("worst_case_accuracy", _share(robust))]))
+    return rows
+
+
+def _right_before(rows: pd.DataFrame) -> pd.Series:
+    """Whether the victim was right before the attack, for the rows where that is known."""
+    known = rows[rows["outcome"].isin(["succeeded", "failed", "skipped"]) | rows["original_prediction"].notna()]
+    ended_early = known["outcome"].isin(["error", "timeout"])
+    right: pd.Series = (known["original_prediction"] == known["label"]).where(
+        ended_early, known["outcome"] != "skipped"
+    )
+    return right
+
+
+def _number(metric: str, column: pd.Series, statistic: str = "mean") -> Named:
+    values = column.dropna()
+    value = float(values.agg(statistic)) if len(values) else None
+    yield metric, Estimate(value, None, None, len(values))
+
+
+def _share(flags: pd.Series) -> Estimate:
+    return proportion(int(flags.sum()), len(flags))
+
+
+def _cells(frame: pd.DataFrame, by: list[str]) -> Iterator[tuple[Row, pd.DataFrame]]:
+    for key, group in frame.groupby(by, sort=True):
+        yield dict(zip(by, key, strict=True)), group
+
+
+def _rows(cell: Row, metrics: Named) -> list[Row]:
+    return [{"attack": None, **cell, "metric": metric, **estimate._asdict()} for metric, estimate in metrics]

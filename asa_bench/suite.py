@@ -1,0 +1,210 @@
+"""The suite file: what to train, on what, and how to attack it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from asa_bench.attacking.recipe import recipes
+from asa_bench.attacking.settings import AttackSettings
+from asa_bench.core.errors import InputError
+from asa_bench.core.files import read_toml
+from asa_bench.core.registry import nearest, unknown
+from asa_bench.core.validation import NAME, Settings, validated
+from asa_bench.defences import DEFENCES, build_defence
+from asa_bench.defences.training import TrainSettings
+from asa_bench.models.encoder import EncoderSettings
+from asa_bench.probes.evaluation import EvaluationSettings
+from asa_bench.tasks import TASKS, TaskSettings
+
+SUITES = Path(__file__).parent / "suites"
+
+
+class DefenceEntry(Settings):
+    """One ``[[defence]]``: a method, a name for the tables, and the method's own settings beside them."""
+
+    name: str = Field(pattern=NAME)
+    """The defence's name in the tables; the method's by default. A variant is another name."""
+    method: str
+    """A method, see ``asa-bench list defences``."""
+    settings: dict[str, Any] = {}
+    """The method's settings."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_settings(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping) or "method" not in data:
+            return data
+        own = {key: value for key, value in data.items() if key not in ("name", "method")}
+        return {"name": data.get("name", data["method"]), "method": data["method"], "settings": own}
+
+
+class Suite(Settings):
+    """A whole comparison."""
+
+    name: str = Field(pattern=NAME)
+    """The suite's name; a run directory belongs to one suite."""
+    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
+    """Training seeds: every defence is trained once per seed."""
+    task: tuple[TaskSettings, ...] = Field(min_length=1)
+    """What is predicted from what; several make a grid."""
+    encoder: tuple[EncoderSettings, ...] = (EncoderSettings(),)
+    """What is fine-tuned; several make a grid."""
+    train: TrainSettings = TrainSettings()
+    """How all defences are trained."""
+    evaluation: EvaluationSettings = EvaluationSettings()
+    """How many clean examples are predicted."""
+    defence: tuple[DefenceEntry, ...] = Field(min_length=1)
+    """What is compared."""
+    attack: tuple[AttackSettings, ...] = ()
+    """What the trained models are attacked with."""
+    keep_models: bool = True
+    """Keep the checkpoints after their last use."""
+
+    @field_validator("task", "encoder", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return [value] if isinstance(value, Mapping) else value
+
+    @model_validator(mode="after")
+    def _unique_names(self) -> Self:
+        _refuse_repeats("seeds", map(str, self.seeds))
+        _refuse_repeats("task", (task.name for task in self.task))
+        _refuse_repeats("encoder", (encoder.label for encoder in self.encoder))
+        _refuse_repeats("defence", (defence.name for defence in self.defence))
+        _refuse_repeats("attack", (attack.name for attack in self.attack))
+        return self
+
+    def resolved(self) -> dict[str, Any]:
+        """The suite with every default filled in, as plain data for ``run.json``."""
+        plain = self.model_dump(mode="json")
+        for entry, flat in zip(self.defence, plain["defence"], strict=True):
+            own = build_defence(entry.method, entry.settings, "suite").settings.model_dump(mode="json")
+            del flat["settings"]
+            flat.update(own)
+        for attack, flat in zip(self.attack, plain["attack"], strict=True):
+            recipe = recipes()[attack.recipe]
+            flat.update(kind=recipe.kind, query_budget=attack.budget(recipe))
+        return plain
+
+
+def _refuse_repeats(field: str, names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise ValueError(f"{field} '{name}' stands there twice; give one of them another name")
+        seen.add(name)
+
+
+@dataclass(frozen=True)
+class LoadedSuite:
+    """A checked suite and the folder at which its relative paths start."""
+
+    suite: Suite
+    root: Path
+
+
+def load_suite(reference: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> LoadedSuite:
+    """A suite by shipped name, by TOML path, or from a mapping of the same shape.
+
+    Args:
+        reference: which suite.
+        overrides: ``key=value`` pairs, see :func:`override`.
+
+    Raises:
+        InputError: naming file and field, for whatever is wrong.
+    """
+    if isinstance(reference, Mapping):
+        data, source, root = dict(reference), "suite", Path.cwd()
+    else:
+        path = _find(str(reference))
+        data, source = read_toml(path), str(path)
+        root = Path.cwd() if path.parent == SUITES else path.resolve().parent
+    for pair in overrides:
+        override(data, pair)
+    suite = validated(Suite, data, source)
+    _check_names(suite, source)
+    return LoadedSuite(suite, root)
+
+
+def shipped_suites() -> list[str]:
+    """Names of the suites that come with the package."""
+    return sorted(path.stem for path in SUITES.glob("*.toml"))
+
+
+def _find(reference: str) -> Path:
+    if reference in shipped_suites():
+        return SUITES / f"{reference}.toml"
+    path = Path(reference)
+    if path.is_file():
+        return path
+    if path.suffix == ".toml" or len(path.parts) > 1:
+        raise InputError(f"{reference}: no such suite file")
+    raise unknown("suite", reference, shipped_suites())
+
+
+def _check_names(suite: Suite, source: str) -> None:
+    """Look up every name and check every method's settings, so that a typing error costs no training time."""
+    for index, entry in enumerate(suite.defence):
+        try:
+            build_defence(entry.method, entry.settings, source, f"defence[{index}].")
+        except InputError as error:
+            raise InputError(_at(str(error), f"{source}: ")) from None
+    for attack in suite.attack:
+        if attack.recipe not in recipes():
+            raise InputError(f"{source}: {unknown('attack', attack.recipe, recipes())}")
+    for task in suite.task:
+        if task.data is None and task.name not in TASKS:
+            raise InputError(f"{source}: {unknown('task', task.name, TASKS)}; name a file of your own with 'data'")
+
+
+def _at(message: str, prefix: str) -> str:
+    return message if message.startswith(prefix) else prefix + message
+
+
+def override(data: dict[str, Any], pair: str) -> None:
+    """Set one key of a suite in place: ``train.epochs=1``, ``attack.pwws.examples=20``, ``attack.examples=20``.
+
+    A list of tables is addressed by the name of one of them, or as a whole. The value is read as TOML, and as a string
+    where it is not TOML.
+
+    Raises:
+        InputError: when the pair has no ``=`` or its key leads nowhere.
+    """
+    key, equals, text = pair.partition("=")
+    if not equals or not key:
+        raise InputError(f"--set {pair}: expected key=value")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *path, last = key.strip().split(".")
+    for table in _tables(data, path, pair):
+        table[last] = value
+
+
+def _tables(data: dict[str, Any], path: list[str], pair: str) -> list[dict[str, Any]]:
+    """The tables at ``path``: one, or several where the path ends in a list of tables."""
+    tables, listed = [data], False
+    for part in path:
+        if listed:
+            known = [name for table in tables for name in _names_of(table)]
+            tables, listed = [table for table in tables if part in _names_of(table)], False
+            if not tables:
+                raise InputError(f"--set {pair}: no entry '{part}'{nearest(part, known)}")
+            continue
+        inner = [table.setdefault(part, {}) for table in tables]
+        listed = any(isinstance(value, list) for value in inner)
+        tables = [table for value in inner for table in (value if isinstance(value, list) else [value])]
+        if not all(isinstance(table, dict) for table in tables):
+            raise InputError(f"--set {pair}: '{part}' is no table")
+    return tables
+
+
+def _names_of(table: dict[str, Any]) -> list[str]:
+    return [str(table[key]) for key in ("name", "method", "recipe") if key in table]

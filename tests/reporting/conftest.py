@@ -1,0 +1,162 @@
+"""Small runs made of tables: the inputs of pure functions, with known accuracies."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from asa_bench.core.seeding import derive_seed
+from asa_bench.records.schema import CALIBRATION, EXAMPLES, PREDICTIONS, RESULTS, TRAINING, table
+from asa_bench.records.store import Run
+from asa_bench.stats.metrics import results
+
+Rows = list[dict[str, Any]]
+MakeRun = Callable[..., Run]
+
+TEXT = "a quietly moving film whose jokes land softly and whose ending never feels cheap or hurried at all"
+METHODS = {"baseline": "baseline", "freelb": "freelb", "asa": "asa", "asa-ratio": "asa"}
+ROBUST = {"baseline": 0.20, "freelb": 0.27, "asa": 0.36, "asa-ratio": 0.33}
+HARDER = {"deepwordbug": 0.0, "pwws": 0.06}
+
+
+def _chance(*parts: object) -> float:
+    return derive_seed(*parts) / 2**32
+
+
+def example_rows(cell: dict[str, Any], attack: str, n: int) -> Rows:
+    """``n`` attacked examples: 15 % are skipped, every 50th ends in an error."""
+    limit = ROBUST.get(cell["defence"], 0.3) + HARDER.get(attack, 0.0)
+    rows: Rows = []
+    for i in range(n):
+        robust = _chance(i, "robust") * 0.7 + _chance(i, cell["defence"], cell["seed"], attack) * 0.3
+        outcome = "skipped" if i % 7 == 3 else "error" if i % 50 == 49 else "failed" if robust < limit else "succeeded"
+        rows.append({**cell, "attack": attack, **_example(i, outcome, attack)})
+    return rows
+
+
+def _example(i: int, outcome: str, attack: str) -> dict[str, Any]:
+    label, words = i % 2, TEXT.split()
+    words = words[i % 9 :] + words[: i % 9]
+    original = " ".join(words)
+    words[2] = f"{words[2][1:]}{words[2][0]}" if attack == "deepwordbug" else "synonym"
+    succeeded = outcome == "succeeded"
+    return {
+        "example_id": f"{derive_seed('id', i):016x}",
+        "label": label,
+        "outcome": outcome,
+        "original_text": original,
+        "adversarial_text": " ".join(words) if succeeded else None,
+        "original_prediction": 1 - label if outcome == "skipped" else None if outcome == "error" else label,
+        "adversarial_prediction": 1 - label if succeeded else None,
+        "queries": 1 if outcome == "skipped" else 30 + i % 40,
+        "words_changed": 1 if succeeded else None,
+        "similarity": 0.9 if succeeded else None,
+        "seconds": 0.1,
+        "message": "the victim gave no scores" if outcome == "error" else None,
+        "protocol": "abc",
+    }
+
+
+def prediction_rows(cell: dict[str, Any]) -> Rows:
+    """A test set of 400 at 85 % and an out-of-domain one of 200 at 70 %, over-confident."""
+    rows: Rows = []
+    for dataset, n, accuracy in (("test", 400, 0.85), ("tweets", 200, 0.7)):
+        for i in range(n):
+            right = _chance(dataset, i, cell["defence"], cell["seed"]) < accuracy
+            clean = {"label": i % 2, "prediction": i % 2 if right else 1 - i % 2}
+            confidence = {"confidence": 0.97, "calibrated_confidence": 0.86}
+            rows.append({**cell, "dataset": dataset, "example_id": f"{dataset}{i}", **clean, **confidence})
+    return rows
+
+
+def training_rows(cell: dict[str, Any], steps: int = 60) -> Rows:
+    """A falling loss; ASA's rows have a masked ratio for each of three layers."""
+    slow = {"baseline": 0.3, "freelb": 0.93}.get(cell["defence"], 0.66)
+    rows: Rows = []
+    for step in range(steps):
+        loss = 0.2 + 0.5 * math.exp(-step / 20) + 0.1 * _chance(cell["defence"], cell["seed"], step)
+        row = {**cell, "step": step, "loss": loss, "seconds": slow}
+        if cell["defence"].startswith("asa"):
+            row |= {f"masked_ratio_{layer}": 0.05 * (layer + 1) * (1 - math.exp(-step / 15)) for layer in range(3)}
+        rows.append(row)
+    return rows
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> MakeRun:
+    """A function that builds a run; its arguments say what the run has."""
+
+    def make(
+        *,
+        defences: Sequence[str] = tuple(METHODS),
+        attacks: Sequence[str] = tuple(HARDER),
+        seeds: Sequence[int] = (0,),
+        tasks: Sequence[str] = ("movie-sentiment",),
+        n: int = 200,
+        missing: Callable[[dict[str, Any], str], bool] = lambda cell, attack: False,
+        **info: Any,
+    ) -> Run:
+        cells: Rows = [
+            {"task": task, "encoder": "minilm", "defence": defence, "seed": seed}
+            for task in tasks
+            for defence in defences
+            for seed in seeds
+        ]
+        examples = table(
+            [row for c in cells for a in attacks if not missing(c, a) for row in example_rows(c, a, n)], EXAMPLES
+        )
+        predictions = table([row for cell in cells for row in prediction_rows(cell)], PREDICTIONS)
+        calibration = table([{**c, "temperature": 1.7, "validation_loss": 0.4} for c in cells], CALIBRATION)
+        training = table([row for cell in cells for row in training_rows(cell)], TRAINING)
+        metrics = results(examples, predictions, calibration)
+        return Run(
+            tmp_path,
+            _info(defences, attacks, seeds, tasks) | info,
+            metrics,
+            examples,
+            training,
+            predictions,
+            calibration,
+        )
+
+    return make
+
+
+@pytest.fixture
+def empty_run(tmp_path: Path) -> Run:
+    """A run of which nothing has been done."""
+    schemas = (RESULTS, EXAMPLES, TRAINING, PREDICTIONS, CALIBRATION)
+    frames: list[pd.DataFrame] = [table([], schema) for schema in schemas]
+    return Run(tmp_path, {"format": 1, "suite": {"name": "nothing"}}, *frames)
+
+
+def _info(
+    defences: Sequence[str], attacks: Sequence[str], seeds: Sequence[int], tasks: Sequence[str]
+) -> dict[str, Any]:
+    suite = {
+        "name": "quickstart",
+        "seeds": list(seeds),
+        "task": [{"name": task} for task in tasks],
+        "encoder": [{"name": "minilm"}],
+        "train": {"examples": 2500, "epochs": 2, "batch_size": 32, "precision": "bf16"},
+        "defence": [{"name": name, "method": METHODS.get(name, name)} for name in defences],
+        "attack": [{"name": a, "recipe": a, "kind": "text", "examples": 200, "query_budget": 500} for a in attacks],
+    }
+    return {
+        "format": 1,
+        "suite": suite,
+        "protocol_fingerprint": "f" * 64,
+        "protocols": {attack: {"fingerprint": "a" * 64, "max_words_changed": None} for attack in attacks},
+        "assets": {"minilm": "b" * 64},
+        "versions": {"python": "3.11.7", "torch": "2.13.0"},
+        "git": {"commit": "0123abcd", "dirty": True},
+        "hardware": {"processor": "Two calm cores", "cores": 2, "memory_gib": 8.0, "gpu": None},
+        "start": "2026-01-01T10:00:00+00:00",
+        "end": "2026-01-01T10:12:00+00:00",
+        "command": "asa-bench run quickstart --out runs/q",
+    }

@@ -1,0 +1,76 @@
+import io
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.image import imread
+
+from asa_bench.records.store import Run
+from asa_bench.reporting.drawing import MARKERS, PALETTE, colour, marker
+from asa_bench.reporting.figures import figures
+from asa_bench.reporting.training_figures import _final
+from asa_bench.reporting.view import View, views
+
+from .conftest import MakeRun
+
+NAMES = ["accuracy", "training-cost", "loss", "masked-ratio"]
+
+
+def test_all_figures_of_a_full_run(make_run: MakeRun) -> None:
+    plots = figures(views(make_run(n=50))[0])
+    assert [plot.name for plot in plots] == NAMES
+    assert all(plot.alt and plot.caption and plot.title for plot in plots)
+    assert plots[1].alt == (
+        "Bar chart of training time: baseline 1.00 × (18.0 s), freelb 3.10 × (55.8 s), asa 2.20 × (39.6 s) and "
+        "asa-ratio 2.20 × (39.6 s)."
+    )
+
+
+def test_the_same_data_give_the_same_svg(make_run: MakeRun) -> None:
+    first, second = ([plot.svg for plot in figures(views(make_run(n=20))[0])] for _ in range(2))
+    assert first == second
+    assert all("<dc:date>" not in drawing for drawing in first)
+    for drawing in first:
+        ET.fromstring(drawing)
+
+
+def test_png_is_an_image_in_print_resolution(make_run: MakeRun) -> None:
+    picture = imread(io.BytesIO(figures(views(make_run(n=20))[0])[0].png))
+    assert picture.shape[1] > 1000
+    assert np.unique(picture.reshape(-1, picture.shape[2]), axis=0).shape[0] > 50
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        ({"defences": ("baseline", "freelb")}, NAMES[:3]),
+        ({"defences": ("asa",), "seeds": (0, 1)}, NAMES),
+        ({"attacks": ()}, NAMES),
+        ({"defences": tuple("abcdefghij")}, NAMES[:3] ),
+    ],
+)  # fmt: skip
+def test_partial_runs_have_the_figures_that_they_can(
+    make_run: MakeRun, arguments: dict[str, tuple[str, ...]], names: list[str]
+) -> None:
+    assert [plot.name for plot in figures(views(make_run(n=10, **arguments))[0])] == names
+
+
+def test_no_data_no_figure(empty_run: Run) -> None:
+    assert figures(View("t", "e", {}, empty_run.results, empty_run.examples, empty_run.training)) == []
+
+
+def test_dollar_signs_in_names_are_text(make_run: MakeRun) -> None:
+    for plot in figures(views(make_run(defences=("$\\frac{", "baseline"), n=10))[0]):
+        ET.fromstring(plot.svg)
+
+
+def test_signs_of_many_series_differ() -> None:
+    many = len(PALETTE) * len(MARKERS)
+    assert len({(colour(i), marker(i)) for i in range(many)}) == many
+
+
+def test_the_final_ratio_is_the_mean_of_the_last_tenth() -> None:
+    rows = pd.DataFrame({"step": range(20), "masked_ratio_0": [0.0] * 18 + [0.4, 0.6]})
+    assert _final(rows, "masked_ratio_0") == pytest.approx(0.5)
+    assert _final(rows.iloc[-1:], "masked_ratio_0") == pytest.approx(0.6)

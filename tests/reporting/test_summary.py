@@ -1,0 +1,111 @@
+from dataclasses import replace
+
+from asa_bench.records.schema import EXAMPLES, table
+from asa_bench.records.store import Run
+from asa_bench.reporting.summary import comparisons, sentences
+from asa_bench.reporting.view import View, views
+from asa_bench.stats.metrics import results
+
+from .conftest import MakeRun
+
+CHECKPOINTS = "One training seed each: this is about these checkpoints, not about the methods."
+
+
+def outcomes(run: Run, robust: dict[str, list[str]]) -> View:
+    """``run`` with one attack and, per defence, one string of outcomes per seed: 1 = still right."""
+    rows = [
+        {
+            "task": "t",
+            "encoder": "e",
+            "defence": defence,
+            "seed": seed,
+            "attack": "pwws",
+            "example_id": str(i),
+            "label": 1,
+        }
+        | {"outcome": "failed" if letter == "1" else "succeeded", "original_prediction": 1}
+        for defence, seeds in robust.items()
+        for seed, letters in enumerate(seeds)
+        for i, letter in enumerate(letters)
+    ]
+    suite = {"name": "s", "defence": [{"name": name, "method": name.partition("-")[0]} for name in robust]}
+    examples = table(rows, EXAMPLES)
+    metrics = results(examples, run.predictions, run.calibration)
+    return views(replace(run, info={"format": 1, "suite": suite}, examples=examples, results=metrics))[0]
+
+
+def test_a_significant_gain(empty_run: Run) -> None:
+    view = outcomes(empty_run, {"baseline": ["1" * 20 + "0" * 80], "asa": ["1" * 40 + "0" * 60]})
+    assert sentences(view) == [
+        "asa is still right on 40.0 % of the examples under pwws, 20.0 points above baseline (95 % interval +12.9 to "
+        "+28.8; p < 0.0001 by exact McNemar with Holm's correction, n = 100).",
+        CHECKPOINTS,
+    ]
+
+
+def test_a_significant_loss(empty_run: Run) -> None:
+    view = outcomes(empty_run, {"baseline": ["1" * 40 + "0" * 60], "asa": ["1" * 20 + "0" * 80]})
+    assert sentences(view)[0] == (
+        "asa is still right on 20.0 % of the examples under pwws, 20.0 points below baseline (95 % interval −28.8 to "
+        "−12.9; p < 0.0001 by exact McNemar with Holm's correction, n = 100)."
+    )
+
+
+def test_nothing_can_be_said_and_what_would_be_needed(empty_run: Run) -> None:
+    view = outcomes(empty_run, {"baseline": ["1" * 20 + "0" * 80], "asa": ["1" * 19 + "0" + "1" * 4 + "0" * 76]})
+    assert sentences(view) == [
+        "Nothing can be said about asa against baseline under pwws: 23.0 % and 20.0 % still right, a difference of +3.0 "
+        "points (95 % interval −1.9 to +8.4; p = 0.38 by exact McNemar with Holm's correction, n = 100). To show a "
+        "difference of this size, about 440 examples would be needed (power 80 %).",
+        CHECKPOINTS,
+    ]
+
+
+def test_equal_models_plan_for_five_points_or_for_nothing(empty_run: Run) -> None:
+    swapped = outcomes(empty_run, {"baseline": ["10" * 50], "asa": ["01" * 2 + "10" * 48]})
+    assert sentences(swapped)[0].endswith(
+        "To show a difference of 5.0 points, about 160 examples would be needed (power 80 %)."
+    )
+    same = outcomes(empty_run, {"baseline": ["10" * 50], "asa": ["10" * 50]})
+    assert sentences(same)[0].endswith("No example told the two apart, so there is nothing to plan a larger test from.")
+
+
+def test_holm_over_the_compared_defences(empty_run: Run) -> None:
+    asa = "1" * 26 + "0" * 74
+    view = outcomes(empty_run, {"baseline": ["1" * 20 + "0" * 80], "asa": [asa], "asa-ratio": [asa]})
+    found = comparisons(view)
+    assert [comparison.pair.p_value for comparison in found] == [0.03125, 0.03125]
+    assert [comparison.p_adjusted for comparison in found] == [0.0625, 0.0625]
+    assert not any(comparison.significant for comparison in found)
+
+
+def test_three_seeds_speak_of_the_methods(empty_run: Run) -> None:
+    asa = ["1" * k + "0" * (100 - k) for k in (30, 31, 32)]
+    view = outcomes(empty_run, {"baseline": ["1" * 20 + "0" * 80] * 3, "asa": asa})
+    assert sentences(view) == [
+        "asa is still right on 31.0 % of the examples under pwws, 11.0 points above baseline (95 % interval +8.5 to "
+        "+13.5; p = 0.003 by paired t test over seeds with Holm's correction, n = 100).",
+        "3 training seeds each: this is about the methods as trained here.",
+    ]
+
+
+def test_two_seeds_give_no_interval(empty_run: Run) -> None:
+    view = outcomes(
+        empty_run, {"baseline": ["1" * 20 + "0" * 80] * 2, "asa": ["1" * 30 + "0" * 70, "1" * 32 + "0" * 68]}
+    )
+    assert sentences(view) == [
+        "asa is still right on 31.0 % of the examples under pwws, 11.0 points above baseline (p = 0.002 by larger p of "
+        "exact McNemar on two seeds with Holm's correction, n = 100).",
+        "Two training seeds each: this is about these checkpoints, not about the methods.",
+    ]
+
+
+def test_without_a_baseline_or_an_attack_nothing_is_compared(make_run: MakeRun) -> None:
+    (no_baseline,) = views(make_run(defences=("asa", "freelb"), n=10))
+    assert sentences(no_baseline) == [
+        "No defence here is the baseline, so the table below stands without a comparison."
+    ]
+    (alone,) = views(make_run(defences=("baseline",), n=10))
+    assert sentences(alone) == ["No defence shares attacked examples with baseline, so nothing is compared."]
+    (no_attack,) = views(make_run(attacks=()))
+    assert sentences(no_attack) == ["No attack has given results, so nothing is known about robustness."]

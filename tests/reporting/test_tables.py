@@ -1,0 +1,79 @@
+import pytest
+
+from asa_bench.reporting.tables import (
+    Column,
+    Table,
+    latex,
+    markdown,
+    percentage,
+    plain,
+    to_csv,
+    to_latex,
+    to_markdown,
+    words,
+)
+from asa_bench.stats.intervals import Estimate
+
+TABLE = Table(
+    "demo",
+    "A_title",
+    "All of 100 % & more.",
+    [Column("Defence", numeric=False), Column("pwws, %", interval=True), Column("Queries")],
+    [
+        [words("asa_ratio"), percentage(Estimate(0.99999, 0.5, 1.0, 10)), plain(1234.56)],
+        [words("a|b"), percentage(Estimate(None, None, None, 0)), plain(None)],
+    ],
+)
+
+
+def test_csv_holds_values_and_bounds() -> None:
+    assert to_csv(TABLE) == (
+        'Defence,"pwws, %","pwws, % low","pwws, % high",Queries\nasa_ratio,0.99999,0.5,1.0,1234.56\na|b,,,,\n'
+    )
+
+
+def test_markdown_table() -> None:
+    assert to_markdown(TABLE) == (
+        "All of 100 % &amp; more.\n\n"
+        "| Defence | pwws, % | Queries |\n| :-- | --: | --: |\n"
+        "| asa\\_ratio | 99.9 (50.0–100.0) | 1,234.6 |\n| a\\|b | – | – |\n"
+    )
+
+
+def test_latex_table() -> None:
+    assert to_latex(TABLE).splitlines() == [
+        "% needs \\usepackage{booktabs}",
+        r"\begin{table}",
+        r"\centering",
+        r"\caption{A\_title. All of 100 \% \& more.}",
+        r"\label{tab:demo}",
+        r"\begin{tabular}{lrr}",
+        r"\toprule",
+        r"Defence & pwws, \% & Queries \\",
+        r"\midrule",
+        r"asa\_ratio & 99.9 (50.0--100.0) & 1,234.6 \\",
+        r"a|b & -- & -- \\",
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        (r"\input{/etc/passwd}", r"\textbackslash{}input\{/etc/passwd\}"),
+        ("50% of $5 & #1 ~ ^", r"50\% of \$5 \& \#1 \textasciitilde{} \textasciicircum{}"),
+        ("−3 × τ ≥ <b>", r"$-$3 $\times$ $\tau$ $\geq$ $<$b$>$"),
+        ("two\nlines", "two lines"),
+        ("a\u202eb", "a‹U+202E›b".replace("‹", r"\guilsinglleft{}").replace("›", r"\guilsinglright{}")),
+    ],
+)
+def test_latex_escape(text: str, escaped: str) -> None:
+    assert latex(text) == escaped
+
+
+def test_markdown_shows_markup_as_text() -> None:
+    assert markdown("<script>*x*\n[a](b) `c` \u200b") == (
+        "&lt;script&gt;\\*x\\* \\[a\\](b) \\`c\\` ‹U+200B›"
+    )  # fmt: skip
