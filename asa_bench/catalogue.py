@@ -35,7 +35,10 @@ def _tasks() -> list[Entry]:
 
 
 def _suites() -> list[Entry]:
-    return [_entry(name, "suite", _suite_assets(load_suite(name).suite), str(SUITES.name)) for name in shipped_suites()]
+    return [
+        _entry(name, "suite", _suite_assets(load_suite(name).suite), str(SUITES / f"{name}.toml"))
+        for name in shipped_suites()
+    ]
 
 
 def _suite_assets(suite: Suite) -> Sequence[str]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
+import os
 import sys
 import traceback
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -15,20 +17,39 @@ from rich.table import Table
 
 from asa_bench.core.errors import AsaBenchError, InputError, RunIncompleteError, one_line
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 assets_app = typer.Typer(no_args_is_help=True, help="Models, data and lexicons that suites need.")
 app.add_typer(assets_app, name="assets")
 
 Format = Literal["text", "json"]
 SuiteArgument = Annotated[str, typer.Argument(metavar="SUITE", help="A shipped suite's name, or a TOML file.")]
-OutOption = Annotated[Path | None, typer.Option(help="Run directory; runs/<suite name> by default.")]
-SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the suite.")]
-FormatOption = Annotated[Format, typer.Option(help="Output format.")]
+OutOption = Annotated[Path | None, typer.Option(metavar="DIR", help="Run directory; runs/<suite name> by default.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a key of the suite, such as train.epochs=1 or attack.pwws.examples=20; may be repeated.",
+    ),
+]
+
+PIPE_WIDTH = 500
+"""Columns of a line that no terminal shows."""
 
 
 @app.callback()
 def _asa_bench() -> None:
-    """Robustness benchmarking of text models: train defences side by side, attack each, compare."""
+    """Robustness benchmarking of text models: train defences side by side, attack each, compare.
+
+    A first run: asa-bench run quickstart
+    """
+    _show_notices()
 
 
 @app.command("run")
@@ -47,11 +68,12 @@ def run_command(
     _quiet_libraries()
     console = Console(stderr=True)
     if quiet:
+        logging.getLogger("asa_bench").setLevel(logging.WARNING)
         finished = run(suite, out, overrides=overrides or (), fresh=fresh, progress=Silent())
     else:
         with (BarProgress if console.is_terminal else LineProgress)(console) as progress:
             finished = run(suite, out, overrides=overrides or (), fresh=fresh, progress=progress)
-    output = Console()
+    output = _output()
     output.print(comparison(finished))
     output.print(f"report: {finished.path / 'report' / 'index.html'}", highlight=False, soft_wrap=True)
     if finished.info["warnings"]:
@@ -68,21 +90,24 @@ def plan_command(suite: SuiteArgument, out: OutOption = None, overrides: SetOpti
 
     _quiet_libraries()
     plan = make_plan(load_suite(suite, overrides or ()))
-    Console().print(*estimated_table(plan, RunDirectory(out or default_directory(plan.suite))), sep="\n")
+    _output().print(*estimated_table(plan, RunDirectory(out or default_directory(plan.suite))), sep="\n")
 
 
 @app.command("report")
-def report_command(run: Annotated[Path, typer.Argument(help="A run directory.")]) -> None:
+def report_command(run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")]) -> None:
     """Make a run's report anew from its records."""
     from asa_bench.records.store import load_run
     from asa_bench.reporting.report import write_report
 
-    Console().print(f"report: {write_report(load_run(run))}", highlight=False, soft_wrap=True)
+    _output().print(f"report: {write_report(load_run(run))}", highlight=False, soft_wrap=True)
 
 
 @app.command("list")
 def list_command(
-    what: Annotated[Literal["attacks", "defences", "tasks", "suites"], typer.Argument(help="What to list.")],
+    what: Annotated[
+        Literal["attacks", "defences", "tasks", "suites"],
+        typer.Argument(metavar="KIND", help="attacks, defences, tasks or suites."),
+    ],
     output: Annotated[Format, typer.Option("--format", help="Output format.")] = "text",
 ) -> None:
     """List what there is, what runs here, and what is missing for the rest."""
@@ -98,7 +123,7 @@ def list_command(
     for entry in entries:
         available = "yes" if entry["available"] else "no"
         table.add_row(entry["name"], entry["kind"], available, ", ".join(entry["missing"]), entry["source"])
-    Console().print(table)
+    _output().print(table)
 
 
 @app.command()
@@ -111,16 +136,39 @@ def doctor() -> None:
         table.add_column(column, overflow="fold")
     for check in checks():
         table.add_row("[green]✓[/]" if check.ok else "[red]✗[/]", check.name, check.detail, check.remedy or "")
-    Console().print(table)
+    _output().print(table)
 
 
 @assets_app.command("fetch")
-def fetch_command(names: Annotated[list[str] | None, typer.Argument(help="Assets; all by default.")] = None) -> None:
+def fetch_command(
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Assets; all by default.")] = None,
+) -> None:
     """Fetch assets into the cache (ASA_BENCH_CACHE), so that runs need no network."""
     from asa_bench.assets import MANIFEST, asset_path
 
     for name in names or list(MANIFEST):
         typer.echo(f"{name}: {asset_path(name)}")
+
+
+class _Notices(logging.Handler):
+    """The package's notices, such as what is being fetched, as plain lines on standard error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one notice; ``sys.stderr`` is looked up each time, since progress bars stand in for it."""
+        print(self.format(record), file=sys.stderr)  # noqa: T201
+
+
+def _show_notices() -> None:
+    logger = logging.getLogger("asa_bench")
+    logger.setLevel(logging.INFO)
+    if not any(isinstance(handler, _Notices) for handler in logger.handlers):
+        logger.addHandler(_Notices())
+
+
+def _output() -> Console:
+    """Standard output; in a pipe or file no line is folded."""
+    console = Console()
+    return console if console.is_terminal else Console(width=PIPE_WIDTH)
 
 
 def _quiet_libraries() -> None:
@@ -140,19 +188,28 @@ def main() -> None:
 
 def _exit_code() -> int:
     try:
-        app(standalone_mode=False)
+        code: int | None = app(standalone_mode=False)  # commands return None; a code is Ctrl-C's, or --help's 0
     except AsaBenchError as error:
         return _complain(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        return _complain("interrupted; run the same command to go on", 130)
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except SystemExit:  # typer and rich leave so, with 1, when the reader of a pipe has gone
+        return _reader_gone()
     except OSError as error:
-        return _complain(_about_disk(error), 2 if error.errno in _USERS_DISK else 70)
+        return _complain(_about_disk(error), InputError.exit_code) if error.errno in _USERS_DISK else _bug(error)
     except Exception as error:
         return _usage_or_bug(error)
-    return 0
+    return _complain("interrupted; run the same command to go on", code) if code == INTERRUPTED else 0
 
 
-_USERS_DISK = (errno.ENOSPC, errno.EACCES, errno.EPERM, errno.EROFS, errno.EDQUOT, errno.ENOTDIR, errno.ENAMETOOLONG)
+INTERRUPTED = 130
+
+_USERS_DISK = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
+    *(errno.EACCES, errno.EPERM, errno.EROFS),
+    *(errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG),
+)
+"""What may be wrong with the place that the user has a file written to or read from; the rest are bugs."""
 
 
 def _about_disk(error: OSError) -> str:
@@ -160,15 +217,24 @@ def _about_disk(error: OSError) -> str:
     return f"{where}{error.strerror or error}"
 
 
+def _reader_gone() -> int:
+    """Nobody reads on, as in ``asa-bench list attacks | head -1``: keep quiet, and never exit with the gate's 1."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return INTERRUPTED
+
+
 def _usage_or_bug(error: Exception) -> int:
-    if isinstance(error, typer.Abort):
-        return _complain("interrupted; run the same command to go on", 130)
-    if hasattr(error, "format_message"):  # click's usage errors; typer carries a click of its own
-        return _complain(error.format_message(), InputError.exit_code)
+    if not hasattr(error, "format_message"):  # click's usage errors have it; typer carries a click of its own
+        return _bug(error)
+    message = error.format_message()  # empty where a command without arguments has shown its help
+    return _complain(message, InputError.exit_code) if message else InputError.exit_code
+
+
+def _bug(error: Exception) -> int:
     traceback.print_exc()
     return _complain(f"this is a bug in asa-bench: {one_line(error)}", 70)
 
 
-def _complain(message: Any, code: int) -> int:
-    print(f"asa-bench: {message}", file=sys.stderr)  # noqa: T201
+def _complain(message: str, code: int) -> int:
+    print("asa-bench:", " ".join(message.split("\n")), file=sys.stderr)  # noqa: T201
     return code

@@ -17,9 +17,9 @@ from asa_bench.core.errors import InputError
 from asa_bench.core.fingerprint import fingerprint
 from asa_bench.defences import build_defence
 from asa_bench.defences.training import REVISION, TrainSettings
+from asa_bench.models.classifier import check_encoder
 from asa_bench.models.encoder import Encoder, resolve_encoder
 from asa_bench.models.precision import Resolved, default_device, resolve_precision
-from asa_bench.probes.evaluation import EvaluationSettings
 from asa_bench.records.directory import RunDirectory, Status
 from asa_bench.suite import DefenceEntry, LoadedSuite, Suite
 from asa_bench.tasks import Example, TaskData, TaskSettings, choose, load_task
@@ -70,6 +70,8 @@ class Plan:
     """A suite with its data and encoders at hand, on this machine."""
 
     suite: Suite
+    source: str
+    """The suite's file, which opens messages about it."""
     tasks: dict[str, TaskData]
     encoders: dict[str, Encoder]
     device: torch.device
@@ -90,11 +92,17 @@ class Plan:
     def training_examples(self, task: str) -> tuple[Example, ...]:
         """The examples that every defence is trained on."""
         examples, asked = self.tasks[task].train, self.suite.train.examples
-        return examples if asked is None else choose(examples, asked, "train")
+        return examples if asked is None else self._choose(task, examples, asked, "train.examples", "train")
 
     def attacked_examples(self, task: str, attack: AttackSettings) -> tuple[Example, ...]:
         """The test examples that every model is attacked on."""
-        return choose(self.tasks[task].test, attack.examples, "attack")
+        return self._choose(task, self.tasks[task].test, attack.examples, f"attack.{attack.name}.examples", "attack")
+
+    def _choose(self, task: str, examples: Sequence[Example], asked: int, key: str, salt: str) -> tuple[Example, ...]:
+        try:
+            return choose(examples, asked, salt)
+        except InputError as error:
+            raise InputError(f"{self.source}: {key}: {error} (task '{task}')") from None
 
     def clean_datasets(self, task: str) -> dict[str, tuple[Example, ...]]:
         """The data sets that every model predicts."""
@@ -130,11 +138,14 @@ def make_plan(loaded: LoadedSuite) -> Plan:
     device = default_device()
     plan = Plan(
         suite=suite,
+        source=loaded.source,
         tasks={settings.name: load_task(settings, root) for settings in suite.task},
         encoders={settings.label: resolve_encoder(settings, root) for settings in suite.encoder},
         device=device,
         precision=resolve_precision(suite.train.precision, device),
     )
+    for data, encoder in itertools.product(plan.tasks.values(), plan.encoders.values()):
+        check_encoder(encoder.folder, len(data.labels), suite.train.max_length)
     _ = plan.cells  # choosing the examples finds out now whether there are enough
     return plan
 
@@ -143,7 +154,6 @@ def _cells(plan: Plan) -> Iterator[Cell]:
     suite = plan.suite
     frames = {attack.name: protocol(attack, recipes()[attack.recipe]) for attack in suite.attack}
     for task, encoder, seed, entry in itertools.product(plan.tasks, plan.encoders, suite.seeds, suite.defence):
-
         model = (task, encoder, entry.name, seed)
         train = Cell("train", *model, None, _train_ingredients(plan, task, encoder, entry, seed))
         evaluate = Cell("evaluate", *model, None, _evaluate_ingredients(plan, task, train), (train.name,))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -16,13 +17,16 @@ from asa_bench.core.errors import InputError
 from asa_bench.core.files import read_toml
 from asa_bench.core.registry import nearest, unknown
 from asa_bench.core.validation import NAME, Settings, validated
-from asa_bench.defences import DEFENCES, build_defence
+from asa_bench.defences import build_defence
 from asa_bench.defences.training import TrainSettings
 from asa_bench.models.encoder import EncoderSettings
 from asa_bench.probes.evaluation import EvaluationSettings
 from asa_bench.tasks import TASKS, TaskSettings
 
 SUITES = Path(__file__).parent / "suites"
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+"""What NumPy takes for a seed."""
 
 
 class DefenceEntry(Settings):
@@ -32,7 +36,7 @@ class DefenceEntry(Settings):
     """The defence's name in the tables; the method's by default. A variant is another name."""
     method: str
     """A method, see ``asa-bench list defences``."""
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = Field(default_factory=dict)
     """The method's settings."""
 
     @model_validator(mode="before")
@@ -49,7 +53,7 @@ class Suite(Settings):
 
     name: str = Field(pattern=NAME)
     """The suite's name; a run directory belongs to one suite."""
-    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
+    seeds: tuple[Seed, ...] = Field(default=(0,), min_length=1)
     """Training seeds: every defence is trained once per seed."""
     task: tuple[TaskSettings, ...] = Field(min_length=1)
     """What is predicted from what; several make a grid."""
@@ -103,10 +107,13 @@ def _refuse_repeats(field: str, names: Iterable[str]) -> None:
 
 @dataclass(frozen=True)
 class LoadedSuite:
-    """A checked suite and the folder at which its relative paths start."""
+    """A checked suite and where it came from."""
 
     suite: Suite
     root: Path
+    """The folder at which its relative paths start."""
+    source: str = "suite"
+    """Its file, which opens messages about it."""
 
 
 def load_suite(reference: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> LoadedSuite:
@@ -120,16 +127,17 @@ def load_suite(reference: str | Path | Mapping[str, Any], overrides: Sequence[st
         InputError: naming file and field, for whatever is wrong.
     """
     if isinstance(reference, Mapping):
-        data, source, root = dict(reference), "suite", Path.cwd()
+        data, source, root = copy.deepcopy(dict(reference)), "suite", Path.cwd()
     else:
         path = _find(str(reference))
         data, source = read_toml(path), str(path)
         root = Path.cwd() if path.parent == SUITES else path.resolve().parent
     for pair in overrides:
         override(data, pair)
+        source += f" --set {pair}"
     suite = validated(Suite, data, source)
     _check_names(suite, source)
-    return LoadedSuite(suite, root)
+    return LoadedSuite(suite, root, source)
 
 
 def shipped_suites() -> list[str]:

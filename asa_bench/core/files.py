@@ -66,10 +66,12 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises:
         InputError: when the file is missing or malformed; the message names the line.
     """
+    text = read_text(path)
     try:
-        return tomllib.loads(read_text(path))
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path}: not TOML: {error}") from None
+        end = f"at line {text.count(chr(10)) + 1}, the end"  # tomllib says "at end of document"
+        raise InputError(f"{path}: not TOML: {str(error).replace('at end of document', end)}") from None
 
 
 def read_text(path: Path) -> str:

@@ -17,10 +17,10 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
 """What a name may look like: it becomes a folder of the run directory."""
 
 _EXPECTED = {
-    "greater_than": "expected > {gt}",
-    "greater_than_equal": "expected >= {ge}",
-    "less_than": "expected < {lt}",
-    "less_than_equal": "expected <= {le}",
+    "greater_than": "expected > {gt:g}",
+    "greater_than_equal": "expected >= {ge:g}",
+    "less_than": "expected < {lt:g}",
+    "less_than_equal": "expected <= {le:g}",
     "literal_error": "expected {expected}",
     "finite_number": "expected a finite number",
     "int_type": "expected an integer",
@@ -31,6 +31,9 @@ _EXPECTED = {
     "string_type": "expected a string",
     "bool_type": "expected true or false",
     "bool_parsing": "expected true or false",
+    "tuple_type": "expected a list",
+    "dict_type": "expected a table",
+    "model_type": "expected a table",
     "too_short": "expected at least {min_length}",
     "string_pattern_mismatch": "expected letters, digits and . _ + - only",
 }

@@ -53,7 +53,8 @@ class Adversary(nn.Module):
     @override
     def forward(self, hidden: Tensor) -> Tensor:
         scores = self.query(hidden) @ self.key(hidden).transpose(1, 2)  # (B, L, L)
-        return scores.float() / math.sqrt(hidden.shape[-1])
+        exact = torch.promote_types(scores.dtype, torch.float32)  # autocast may have made them bf16
+        return scores.to(exact) / math.sqrt(hidden.shape[-1])
 
 
 class ASA(Defence[ASASettings]):
@@ -67,7 +68,7 @@ class ASA(Defence[ASASettings]):
         self._bias = ScoreBias(model, self._layer_bias)
         std = getattr(config, "initializer_range", 0.02)
         adversaries = [Adversary(config.hidden_size, std) for _ in range(self._bias.layers)]
-        self._adversaries = nn.ModuleList(adversaries).to(next(model.parameters()).device)
+        self._adversaries = nn.ModuleList(adversaries).to(next(model.parameters()))
         self._kept: list[Tensor] = []
 
     @override

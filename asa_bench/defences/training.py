@@ -113,6 +113,7 @@ def train(
         on_step(step + 1, len(batches))
     defence.detach()
     accelerator.unwrap_model(model, keep_fp32_wrapper=False).eval()
+    vars(model).pop("forward", None)  # what is left of accelerate's wrapper: the class's own method bound again
     return records
 
 

@@ -83,7 +83,7 @@ def new_classifier(folder: Path, labels: Sequence[str], seed: int, attention: st
     """
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    _check_architecture(folder, len(labels))
+    check_encoder(folder, len(labels), max_length)
     names = dict(enumerate(labels))
     seed_everything(seed)
     model = AutoModelForSequenceClassification.from_pretrained(
@@ -95,12 +95,28 @@ def new_classifier(folder: Path, labels: Sequence[str], seed: int, attention: st
         trust_remote_code=False,
         attn_implementation=attention,
     )
-    limit = getattr(model.config, "max_position_embeddings", max_length)
-    if max_length > limit:
-        raise InputError(f"train.max_length: expected <= {limit} for the encoder in {folder}, got {max_length}")
     tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     tokenizer.model_max_length = max_length
     return model, tokenizer
+
+
+def check_encoder(folder: Path, labels: int, max_length: int) -> None:
+    """Find out from its configuration alone whether an encoder can be trained as a classifier.
+
+    Raises:
+        InputError: when it is a checkpoint of another task or another number of labels, of an unknown kind, or too
+            short for ``max_length``.
+    """
+    from transformers import AutoConfig
+
+    _check_architecture(folder, labels)
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"encoder {folder}: config.json: {str(error).splitlines()[0]}") from None
+    limit = getattr(config, "max_position_embeddings", max_length)
+    if max_length > limit:
+        raise InputError(f"train.max_length: expected <= {limit} for the encoder in {folder}, got {max_length}")
 
 
 def _check_architecture(folder: Path, labels: int) -> None:

@@ -13,6 +13,7 @@ from asa_bench.assets import asset_path
 from asa_bench.core.errors import InputError, MissingAssetError
 from asa_bench.core.files import read_json
 from asa_bench.core.fingerprint import digest_folder
+from asa_bench.core.registry import nearest
 from asa_bench.core.validation import Settings
 
 SHIPPED = {"minilm": "minilm"}
@@ -74,12 +75,13 @@ def _find(settings: EncoderSettings, root: Path) -> Path:
 
 def _from_hub(settings: EncoderSettings) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     if settings.revision is None:
         known = ", ".join(sorted(SHIPPED))
+        hint = nearest(settings.name, SHIPPED)
         raise InputError(
-            f"encoder '{settings.name}': neither shipped ({known}) nor a local folder; "
+            f"encoder '{settings.name}': neither shipped ({known}) nor a local folder{hint}; "
             "a Hub model needs a pinned 'revision'"
         )
     patterns = ["*.safetensors", "*.json", "*.txt", "*.model"]

@@ -41,7 +41,10 @@ class RunDirectory:
             self._check_owner(read_json(record), suite)
         elif self.path.is_dir() and any(entry.name != ".lock" for entry in self.path.iterdir()):
             raise InputError(f"--out {self.path}: not empty and not a run directory")
-        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"--out {self.path}: {error.strerror}") from None
 
     def _check_owner(self, info: Any, suite: str) -> None:
         owner = info.get("suite", {}).get("name") if isinstance(info, dict) else None

@@ -133,7 +133,9 @@ def interval_note(view: View) -> str:
     if counts == {2}:
         return "Means of two training seeds, without intervals; they speak of these checkpoints, not of the methods."
     if counts and min(counts) >= MINIMUM_SEEDS:
-        return f"Means of {_range(counts)} training seeds; brackets: 95 % t intervals over the seeds."
+        return (
+            f"Means of {_range(counts)} training seeds; brackets: 95 % t intervals over the seeds, on these examples."
+        )
     return (
         f"Means over the training seeds, {_range(counts)} per defence; brackets: 95 % intervals, Wilson over the "
         "examples with one seed, t over the seeds with three or more. One or two seeds speak of these checkpoints, "

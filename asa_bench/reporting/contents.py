@@ -113,7 +113,7 @@ def samples(view: View) -> list[Sample]:
         for defence in view.defences:
             rows = successes[(successes["attack"] == attack) & (successes["defence"] == defence)]
             if len(rows):
-                shown = [_example(row) for _, row in rows.head(SAMPLES).iterrows()]
+                shown = [_example(row) for _, row in rows.drop_duplicates("example_id").head(SAMPLES).iterrows()]
                 found.append(Sample(attack, defence, len(rows), shown))
     return found
 
@@ -125,7 +125,7 @@ def _example(row: pd.Series) -> Example:
     facts = [f"example {row['example_id']}", f"seed {row['seed']}", f"label {row['label']}"]
     if pd.notna(row["adversarial_prediction"]):
         facts.append(f"prediction {row['original_prediction']} → {row['adversarial_prediction']}")
-    facts += [f"{row[name]} {words}" for name, words in _COUNTS if pd.notna(row[name])]
+    facts += [f"{words} {row[name]}" for name, words in _COUNTS if pd.notna(row[name])]
     return Example(*differences(text("original_text"), text("adversarial_text")), facts=visible(" · ".join(facts)))
 
 

@@ -11,6 +11,8 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from asa_bench.reporting.texts import visible
+
 INK = "#1b1b1f"
 """Colour of text and axes. The report's page replaces it by its own text colour, for the dark mode."""
 
@@ -19,6 +21,9 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7
 
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 """A second sign beside the colour, for print in grey."""
+
+_LONGEST = 30
+"""Letters of a name in a figure: a longer one would leave no room for the data."""
 
 _STYLE: dict[Any, Any] = {
     "text.parse_math": False,
@@ -43,7 +48,7 @@ class Plot:
     @cached_property
     def svg(self) -> str:
         """The figure as SVG with a transparent ground; the same data give the same bytes."""
-        metadata = {"Title": self.title, "Description": self.alt, "Date": None, "Creator": None}
+        metadata = {"Title": self.title, "Description": visible(self.alt), "Date": None, "Creator": None}
         stream = io.BytesIO()
         with style():
             self.figure.savefig(stream, format="svg", transparent=True, metadata=metadata)
@@ -52,7 +57,7 @@ class Plot:
     @cached_property
     def png(self) -> bytes:
         """The figure as PNG on white, 200 dots per inch."""
-        metadata = {"Software": None, "Description": self.alt}
+        metadata = {"Software": None, "Description": visible(self.alt)}
         stream = io.BytesIO()
         with style():
             self.figure.savefig(stream, format="png", dpi=200, facecolor="white", metadata=metadata)
@@ -74,6 +79,15 @@ def tidy(axes: Axes, grid: str = "y") -> None:
     axes.tick_params(colors=INK, labelcolor=INK)
     for text in (axes.xaxis.label, axes.yaxis.label, axes.title):
         text.set_color(INK)
+
+
+def short(name: str) -> str:
+    """A name as a figure shows it: one line, hidden characters visible, its middle left out when it is long."""
+    text = " ".join(visible(name).split())
+    if len(text) > _LONGEST:
+        text = f"{text[: _LONGEST // 2]}…{text[-_LONGEST // 3 :]}"
+    # Matplotlib leaves labels that begin with an underscore out of a legend.
+    return f" {text}" if text.startswith("_") else text
 
 
 def colour(position: int) -> str:

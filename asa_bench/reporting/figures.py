@@ -8,9 +8,8 @@ from matplotlib.figure import Figure
 
 from asa_bench.reporting.accuracy_tables import CLEAN, ROBUST, WORST, interval_note
 from asa_bench.reporting.cost_tables import training_seconds
-from asa_bench.reporting.drawing import INK, Plot, colour, marker, style, tidy
+from asa_bench.reporting.drawing import INK, Plot, colour, marker, short, style, tidy
 from asa_bench.reporting.formats import listed, percent, seconds
-from asa_bench.reporting.texts import visible
 from asa_bench.reporting.training_figures import losses, masked_ratio
 from asa_bench.reporting.view import View
 from asa_bench.stats.intervals import Estimate
@@ -33,7 +32,7 @@ def accuracy(view: View) -> Plot | None:
     figure = Figure(figsize=(max(5.6, 1.6 * len(conditions) + 2.2), 3.6), layout="constrained")
     axes = figure.add_subplot()
     for position, (name, estimates) in enumerate(series.items()):
-        _points(axes, estimates, position, len(series), visible(name))
+        _points(axes, estimates, position, len(series), short(name))
     for boundary in range(1, len(conditions)):
         axes.axvline(boundary - 0.5, color="#8a8a94", alpha=0.35, linewidth=0.6)
     axes.set_xticks(range(len(conditions)), [_tick(view, *condition) for condition in conditions])
@@ -58,26 +57,22 @@ def cost(view: View) -> Plot | None:
     if not totals:
         return None
     base = totals.get(view.baseline or "")
-    unit, label = (
-        (base, f"Training time, multiple of {view.baseline} ({seconds(base)})")
+    axis = (
+        f"Training time, multiple of {short(view.baseline or '')} ({seconds(base)})"
         if base
-        else (
-            1.0,
-            "Training time, seconds",
-        )
+        else "Training time, seconds"
     )
-    values = [total / unit for total in totals.values()]
-    texts = [f"{value:.2f} × ({seconds(total)})" if base else seconds(total)
-             for value, total in zip(values, totals.values(), strict=True)]  # fmt: skip
+    values = [total / (base or 1.0) for total in totals.values()]
+    texts = [f"{total / base:.2f} × ({seconds(total)})" if base else seconds(total) for total in totals.values()]
+    rows = range(len(values))
     figure = Figure(figsize=(6.4, 0.9 + 0.42 * len(values)), layout="constrained")
     axes = figure.add_subplot()
-    bars = axes.barh(
-        [visible(name) for name in totals], values, color=[colour(i) for i in range(len(values))], height=0.6
-    )
+    bars = axes.barh(rows, values, color=[colour(row) for row in rows], height=0.6)
+    axes.set_yticks(rows, [short(name) for name in totals])
     axes.bar_label(bars, [f" {text}" for text in texts], color=INK)
-    axes.set_xlim(0, max(values) * 1.3)
+    axes.set_xlim(0, (max(values) or 1.0) * 1.3)
     axes.invert_yaxis()
-    axes.set_xlabel(visible(label))
+    axes.set_xlabel(axis)
     tidy(axes, grid="x")
     listing = listed([f"{name} {text}" for name, text in zip(totals, texts, strict=True)])
     return Plot(
@@ -113,8 +108,8 @@ def _tick(view: View, label: str, metric: str, attack: str | None) -> str:
     seeds = [view.estimate(d, metric, attack, seed).n for d in view.defences for seed in view.seeds(d)]
     sizes = sorted({n for n in seeds if n})
     if not sizes:
-        return f"{visible(label)}\n(no data)"
-    return f"{visible(label)}\n(n = {sizes[0]:,}{f' to {sizes[-1]:,}' if len(sizes) > 1 else ''})"
+        return f"{short(label)}\n(no data)"
+    return f"{short(label)}\n(n = {sizes[0]:,}{f' to {sizes[-1]:,}' if len(sizes) > 1 else ''})"
 
 
 def _in_words(conditions: list[tuple[str, str, str | None]], series: dict[str, list[Estimate]]) -> str:

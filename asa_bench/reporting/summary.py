@@ -116,6 +116,6 @@ def _rounded(needed: int) -> int:
 def _scope(compared: list[Comparison]) -> str:
     seeds = min(comparison.seeds for comparison in compared)
     if seeds >= MINIMUM_SEEDS:
-        return f"{seeds} training seeds each: this is about the methods as trained here."
+        return f"{seeds} training seeds each: this is about the methods as trained here, on these examples."
     count = "One training seed" if seeds == 1 else "Two training seeds"
     return f"{count} each: this is about these checkpoints, not about the methods."

@@ -11,9 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from asa_bench.reporting.drawing import INK, Plot, colour, tidy
+from asa_bench.reporting.drawing import INK, Plot, colour, short, tidy
 from asa_bench.reporting.formats import listed, percent
-from asa_bench.reporting.texts import visible
 from asa_bench.reporting.view import View
 
 _LAYER = re.compile(r"masked_ratio_(\d+)")
@@ -34,7 +33,7 @@ def losses(view: View) -> Plot | None:
     for position, (axes, name) in enumerate(zip(grid.flat, names, strict=False)):
         for _, seed in rows[rows["defence"] == name].groupby("seed"):
             _curve(axes, seed["step"], seed["loss"], colour(position))
-        axes.set_title(visible(name))
+        axes.set_title(short(name))
         tidy(axes)
     for axes in grid.flat[len(names) :]:
         axes.set_visible(False)
@@ -67,8 +66,8 @@ def masked_ratio(view: View) -> Plot | None:
         rows = view.training[view.training["defence"] == name]
         final = [_final(rows, column) for _, column in layers]
         _layer_panels(row, rows, layers, final)
-        row[0].set_title(f"{visible(name)}: during training")
-        row[1].set_title(f"{visible(name)}: at the end")
+        row[0].set_title(f"{short(name)}: during training")
+        row[1].set_title(f"{short(name)}: at the end")
         ends.append(
             f"{name} " + ", ".join(f"layer {i} {percent(v)} %" for (i, _), v in zip(layers, final, strict=True))
         )
@@ -81,8 +80,8 @@ def masked_ratio(view: View) -> Plot | None:
     return Plot(
         "masked-ratio",
         "Attention masked by ASA",
-        "Share of the attention pairs that the adversary masks, by layer. Left: moving mean over steps; right: mean of "
-        "the last 10 % of the steps. Both are means over seeds.",
+        "Share of the attention pairs that the adversary masks, by layer (0 is next to the input). Left: moving mean "
+        "over steps; right: mean of the last 10 % of the steps. Both are means over seeds.",
         f"Masked share by layer at the end of training: {'; '.join(ends)}.",
         figure,
     )

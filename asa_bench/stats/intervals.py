@@ -15,6 +15,9 @@ LEVEL = 0.95
 MINIMUM_SEEDS = 3
 """Fewest seeds for an interval over seeds: with two, the t quantile (12.7) makes it say nothing."""
 
+NO_SPREAD = 1e-12
+"""Range under which values over seeds count as equal."""
+
 Interval = tuple[float, float]
 
 
@@ -51,8 +54,12 @@ def proportion(successes: int, n: int) -> Estimate:
 
 
 def t_interval(values: Sequence[float]) -> Interval | None:
-    """Student's interval of the mean of ``values`` (one per seed); None for fewer than three."""
-    if len(values) < MINIMUM_SEEDS:
+    """Student's interval of the mean of ``values``, one per seed.
+
+    None for fewer than three, and when all are equal: an interval of no width would claim a certainty that three
+    agreeing seeds do not give.
+    """
+    if len(values) < MINIMUM_SEEDS or np.ptp(values) < NO_SPREAD:
         return None
     mean, count = float(np.mean(values)), len(values)
     half = float(student.ppf((1 + LEVEL) / 2, count - 1)) * float(np.std(values, ddof=1)) / count**0.5

@@ -12,7 +12,7 @@ from scipy.stats import norm, ttest_1samp
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from asa_bench.stats.intervals import MINIMUM_SEEDS, Interval, t_interval, wilson
+from asa_bench.stats.intervals import MINIMUM_SEEDS, NO_SPREAD, Interval, t_interval, wilson
 
 ALPHA = 0.05
 """Two-sided error that a test may make."""
@@ -157,8 +157,8 @@ def _both(pairs: Sequence[Paired]) -> float:
 
 def _t_test(differences: Sequence[float]) -> float | None:
     """Student's p value; None when all seeds give the same difference, of which no spread can be estimated."""
-    if np.ptp(differences) < 1e-12:
-        return 1.0 if abs(differences[0]) < 1e-12 else None
+    if np.ptp(differences) < NO_SPREAD:
+        return 1.0 if abs(differences[0]) < NO_SPREAD else None
     return float(ttest_1samp(differences, 0.0).pvalue)
 
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from asa_bench.core.fingerprint import fingerprint
+from asa_bench.core.validation import NAME, Settings
 
 Name = Annotated[str, Field(min_length=1)]
 
@@ -57,12 +58,10 @@ class TaskData:
         return fingerprint({"labels": self.labels, "rows": rows})
 
 
-class TaskSettings(BaseModel):
+class TaskSettings(Settings):
     """The ``[task]`` table of a suite."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._+-]*$")
+    name: str = Field(pattern=NAME)
     """Name in tables. Without ``data`` it names a shipped task."""
     data: Name | None = None
     """File (.csv, .tsv, .jsonl, .parquet), folder or Hub name of the training data; null for a shipped task."""
@@ -82,7 +81,7 @@ class TaskSettings(BaseModel):
     """Configuration of the Hub data set or folder."""
     splits: dict[str, Name] | None = None
     """Splits of the Hub data set or folder to use as ``train``, ``validation`` and ``test``."""
-    clean_accuracy_floor: float | None = Field(default=None, ge=0, le=1, allow_inf_nan=False)
+    clean_accuracy_floor: float | None = Field(default=None, ge=0, le=1)
     """Clean accuracy under which a comparison of models is not meaningful; null: no floor."""
 
     @model_validator(mode="after")

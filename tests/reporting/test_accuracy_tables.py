@@ -55,10 +55,11 @@ def test_other_domains_and_calibration(make_run: MakeRun) -> None:
 @pytest.mark.parametrize(
     ("seeds", "note"),
     [
-        ((0,), "Brackets: 95 % Wilson intervals over the examples of one training seed; they speak of these checkpoints, "
-         "not of the methods."),
-        ((0, 1), "Means of two training seeds, without intervals; they speak of these checkpoints, not of the methods."),
-        ((0, 1, 2), "Means of 3 training seeds; brackets: 95 % t intervals over the seeds."),
+        ((0,), "Brackets: 95 % Wilson intervals over the examples of one training seed; they speak of these "
+         "checkpoints, not of the methods."),
+        ((0, 1), "Means of two training seeds, without intervals; they speak of these checkpoints, not of the "
+         "methods."),
+        ((0, 1, 2), "Means of 3 training seeds; brackets: 95 % t intervals over the seeds, on these examples."),
     ],
 )  # fmt: skip
 def test_the_note_says_what_the_seeds_allow(make_run: MakeRun, seeds: tuple[int, ...], note: str) -> None:

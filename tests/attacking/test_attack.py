@@ -1,0 +1,135 @@
+"""Attacks on a real, tiny model: outcomes, seeds, goal functions, faults."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from asa_bench.attacking.recipe import recipes
+from asa_bench.core.fingerprint import example_ids
+from asa_bench.models.classifier import Classifier
+from asa_bench.tasks import Example
+from tests.conftest import sentences
+
+
+def examples(count: int) -> list[Example]:
+    rows = sentences(96 + count)[96:]
+    ids = example_ids((text,) for text in rows["text"])
+    return [
+        Example(name, (text,), int(label == "pos"))
+        for name, text, label in zip(ids, rows["text"], rows["label"], strict=True)
+    ]
+
+
+def built(classifier: Classifier, recipe: str = "deepwordbug", budget: int = 200, temperature: float | None = 1.5) -> Any:
+    from asa_bench.attacking.victim import Victim, build_attack
+
+    return build_attack(recipes()[recipe], Victim(classifier), budget, temperature)
+
+
+def rows_of(attack: Any, chosen: list[Example]) -> list[dict[str, Any]]:
+    from asa_bench.attacking.driver import attack_example
+
+    rows = [attack_example(attack, example, ("text",), 0, "test") for example in chosen]
+    return sorted(({**row, "seconds": 0} for row in rows), key=lambda row: str(row["example_id"]))
+
+
+@pytest.mark.parametrize("recipe", sorted(recipes()))
+@pytest.mark.parametrize("temperature", [None, 1.5])
+def test_every_recipe_fools_the_victim_and_says_the_truth(
+    classifier: Classifier, recipe: str, temperature: float | None
+) -> None:
+    rows = rows_of(built(classifier, recipe, temperature=temperature), examples(12))
+    outcomes = {row["outcome"] for row in rows}
+    assert outcomes <= {"succeeded", "failed", "skipped"}
+    for row in rows:
+        assert 1 <= row["queries"] <= 200
+        found = int(classifier.logits([(row["original_text"],)]).argmax())
+        assert row["original_prediction"] == found
+        assert (row["outcome"] == "skipped") == (found != row["label"])
+        if row["outcome"] == "succeeded":
+            fooled = int(classifier.logits([(row["adversarial_text"],)]).argmax())
+            assert row["adversarial_prediction"] == fooled != row["label"]
+            assert row["words_changed"] >= 1
+        else:
+            assert row["adversarial_text"] is None
+
+
+def test_deepwordbug_succeeds_on_some(classifier: Classifier) -> None:
+    rows = rows_of(built(classifier), examples(12))
+    assert sum(row["outcome"] == "succeeded" for row in rows) >= 3
+
+
+def test_rows_do_not_depend_on_the_order(classifier: Classifier) -> None:
+    chosen = examples(8)
+    assert rows_of(built(classifier), chosen) == rows_of(built(classifier), chosen[::-1])
+
+
+def test_the_query_budget_is_kept(classifier: Classifier) -> None:
+    assert max(row["queries"] for row in rows_of(built(classifier, budget=7), examples(8))) == 7
+
+
+def test_raw_equals_textattacks_own_goal_function(classifier: Classifier) -> None:
+    from textattack.attack_recipes import DeepWordBugGao2018
+
+    from asa_bench.attacking.victim import Victim
+
+    stock = DeepWordBugGao2018.build(Victim(classifier))
+    stock.goal_function.query_budget = 200
+    assert rows_of(stock, examples(8)) == rows_of(built(classifier, temperature=None), examples(8))
+
+
+def test_a_saturated_model_starves_the_raw_search_but_not_the_calibrated_one(classifier: Classifier) -> None:
+    """Logits × 10,000 with identical decisions (the illusion of robustness, arXiv 2402.17509)."""
+    head = classifier.model.classifier
+    scale = 10_000.0
+    chosen = examples(12)
+    honest = sum(row["outcome"] == "succeeded" for row in rows_of(built(classifier), chosen))
+    head.weight.data *= scale
+    head.bias.data *= scale
+    try:
+        raw = rows_of(built(classifier, temperature=None), chosen)
+        calibrated = rows_of(built(classifier, temperature=1.5 * scale), chosen)
+    finally:
+        head.weight.data /= scale
+        head.bias.data /= scale
+    assert sum(row["outcome"] == "succeeded" for row in raw) < honest
+    assert sum(row["outcome"] == "succeeded" for row in calibrated) == honest
+
+
+def test_an_exception_is_an_outcome(classifier: Classifier) -> None:
+    attack = built(classifier)
+
+    def broken(*_: Any, **__: Any) -> Any:
+        raise ZeroDivisionError("no\nway")
+
+    attack.search_method.perform_search = broken
+    row = next(row for row in rows_of(attack, examples(8)) if row["outcome"] != "skipped")
+    assert (row["outcome"], row["message"]) == ("error", "ZeroDivisionError: no way")
+
+
+@pytest.mark.parametrize("text", ["a", "the of in", "🙂 🙃", "שלום עולם", "!!!", "good " * 400])
+def test_odd_texts_have_an_outcome(classifier: Classifier, text: str) -> None:
+    label = int(classifier.logits([(text,)]).argmax())
+    [row] = rows_of(built(classifier, budget=50), [Example("odd", (text,), label)])
+    assert row["outcome"] in ("succeeded", "failed", "error")
+
+
+def test_pairs_are_attacked_as_pairs(classifier: Classifier) -> None:
+    from asa_bench.attacking.driver import attack_example
+
+    fields = ("this good film was great", "the plot is good")
+    label = int(classifier.logits([fields]).argmax())
+    row = attack_example(built(classifier), Example("pair", fields, label), ("premise", "hypothesis"), 0, "test")
+    assert row["original_text"] == '["this good film was great", "the plot is good"]'
+    assert row["outcome"] in ("succeeded", "failed")
+
+
+def test_a_model_in_training_mode_is_no_victim(classifier: Classifier) -> None:
+    classifier.model.train()
+    try:
+        [row] = rows_of(built(classifier), examples(1))
+    finally:
+        classifier.model.eval()
+    assert row["message"] == "RuntimeError: the model is in training mode; call model.eval() first"

@@ -1,0 +1,91 @@
+"""The watched process, for real: it hangs, it is killed, it cannot start."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from asa_bench.attacking.job import AttackJob
+from asa_bench.attacking.process import AttackFailedError, AttackProcess
+from asa_bench.attacking.recipe import recipes
+
+from .test_attack import built, examples, rows_of
+
+
+@pytest.fixture
+def job(checkpoint: Path) -> AttackJob:
+    return AttackJob(
+        attack="test",
+        recipe=recipes()["deepwordbug"],
+        checkpoint=checkpoint,
+        columns=("text",),
+        examples=tuple(examples(6)),
+        query_budget=200,
+        temperature=1.5,
+        seed=0,
+        precision="fp32",
+        threads=1,
+    )
+
+
+def collected(process: AttackProcess, job: AttackJob, act: Any = lambda rows: None) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+
+    def keep(row: dict[str, Any]) -> None:
+        rows.append(row)
+        act(rows)
+
+    process.run(job, keep)
+    return rows
+
+
+def comparable(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(({**row, "seconds": 0} for row in rows), key=lambda row: str(row["example_id"]))
+
+
+def test_rows_equal_those_made_in_this_process(job: AttackJob, classifier: Any, tmp_path: Path) -> None:
+    with AttackProcess(tmp_path / "log.txt") as process:
+        first = collected(process, job)
+        again = collected(process, job)
+    expected = rows_of(built(classifier), list(job.examples))
+    assert comparable(first) == comparable(again) == expected
+
+
+def test_a_killed_process_starts_anew_and_nothing_is_lost_or_doubled(
+    job: AttackJob, classifier: Any, tmp_path: Path
+) -> None:
+    with AttackProcess(tmp_path / "log.txt") as process:
+
+        def kill_after_two(rows: list[dict[str, Any]]) -> None:
+            if len(rows) == 2 and process.pid:
+                os.kill(process.pid, signal.SIGKILL)
+
+        rows = collected(process, job, kill_after_two)
+    assert comparable(rows) == rows_of(built(classifier), list(job.examples))
+
+
+def test_a_hanging_process_costs_one_example(job: AttackJob, tmp_path: Path) -> None:
+    long = job.model_copy(update={"examples": tuple(examples(40))})
+    with AttackProcess(tmp_path / "log.txt", hang_seconds=60) as process:
+
+        def stop_after_two(rows: list[dict[str, Any]]) -> None:
+            if len(rows) == 2 and process.pid:
+                os.kill(process.pid, signal.SIGSTOP)
+                process._hang_seconds = 2
+            elif len(rows) > 2:
+                process._hang_seconds = 60
+
+        rows = collected(process, long, stop_after_two)
+    assert [row["example_id"] for row in rows] == [example.id for example in long.examples]
+    timeouts = [row for row in rows if row["outcome"] == "timeout"]
+    assert [row["message"] for row in timeouts] == ["no model call for 2 s"]
+
+
+def test_an_attack_that_cannot_be_built_says_why(job: AttackJob, tmp_path: Path) -> None:
+    lost = job.model_copy(update={"checkpoint": tmp_path / "nowhere"})
+    with AttackProcess(tmp_path / "log.txt") as process, pytest.raises(AttackFailedError, match=r"^FileNotFoundError: "):
+        collected(process, lost)

@@ -1,0 +1,105 @@
+"""What every defence in the registry must keep, so that a new one is tested by being there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from asa_bench.core.errors import InputError
+from asa_bench.core.seeding import seed_everything
+from asa_bench.defences import DEFENCES, build_defence
+
+Batch = dict[str, Tensor]
+METHODS = sorted(DEFENCES)
+
+
+def one_backward(name: str, model: Any, batch: Batch) -> dict[str, float]:
+    defence = build_defence(name, {}, "test")
+    defence.attach(model)
+    losses = defence.backward(model, batch)
+    defence.detach()
+    return losses
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_loss_falls(name: str, tiny_model: Any, batch: Batch) -> None:
+    seed_everything(0)
+    defence = build_defence(name, {}, "test")
+    defence.attach(tiny_model)
+    optimizer = torch.optim.AdamW([*tiny_model.parameters(), *defence.parameters()], lr=5e-3)
+    losses = []
+    for _ in range(40):
+        losses.append(defence.backward(tiny_model, batch)["loss"])
+        optimizer.step()
+        optimizer.zero_grad()
+    assert losses[-1] < 0.6 * losses[0]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_gradients_are_added_never_replaced(name: str, tiny_model: Any, batch: Batch) -> None:
+    def gradients(times: int) -> list[Tensor]:
+        tiny_model.zero_grad()
+        for _ in range(times):
+            seed_everything(5)
+            one_backward(name, tiny_model, batch)
+        return [parameter.grad for parameter in tiny_model.parameters() if parameter.grad is not None]
+
+    for once, twice in zip(gradients(1), gradients(2), strict=True):
+        assert torch.allclose(2 * once, twice, rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_model_is_as_it_was_afterwards(name: str, tiny_model: Any, batch: Batch) -> None:
+    inputs = {key: batch[key] for key in ("input_ids", "attention_mask")}
+    before, keys = tiny_model(**inputs).logits, set(tiny_model.state_dict())
+    one_backward(name, tiny_model, batch)
+    assert torch.equal(tiny_model(**inputs).logits, before)
+    assert set(tiny_model.state_dict()) == keys
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in tiny_model.modules())
+    assert not tiny_model.training
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_padding_does_not_change_the_loss(name: str, tiny_model: Any, batch: Batch) -> None:
+    row = {"input_ids": batch["input_ids"][1:2], "attention_mask": batch["attention_mask"][1:2]}
+    short = {key: tensor[:, :4] for key, tensor in row.items()} | {"labels": batch["labels"][1:2]}
+    long = row | {"labels": batch["labels"][1:2]}
+    settings = {"init_magnitude": 0.0} if name == "freelb" else {}
+    losses = []
+    for padded in (short, long):
+        seed_everything(1)
+        defence = build_defence(name, settings, "test")
+        defence.attach(tiny_model)
+        losses.append(defence.backward(tiny_model, padded))
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_unknown_settings_are_named(name: str) -> None:
+    with pytest.raises(InputError, match=r"^suite.toml: unknown key 'defence\[1\].epsilonn'"):
+        build_defence(name, {"epsilonn": 1.0}, "suite.toml", "defence[1].")
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_numbers_out_of_range_are_named(name: str) -> None:
+    entry = DEFENCES[name]
+    for field, info in entry.defence.Settings.model_fields.items():
+        if info.annotation in (int, float):
+            with pytest.raises(InputError, match=rf"^suite.toml: {field}: expected >=? 0|1, got -1$"):
+                build_defence(name, {field: -1}, "suite.toml")
+            with pytest.raises(InputError, match=rf"^suite.toml: {field}: expected .*, got nan$"):
+                build_defence(name, {field: float("nan")}, "suite.toml")
+
+
+def test_one_freelb_step_without_perturbation_is_the_baseline(tiny_model: Any, batch: Batch) -> None:
+    def gradients(name: str, settings: dict[str, Any]) -> list[Tensor]:
+        tiny_model.zero_grad()
+        build_defence(name, settings, "test").backward(tiny_model, batch)
+        return [p.grad.clone() for p in tiny_model.parameters() if p.grad is not None]
+
+    free = gradients("freelb", {"steps": 1, "init_magnitude": 0.0})
+    for expected, found in zip(gradients("baseline", {}), free, strict=True):
+        assert torch.equal(expected, found)
