@@ -68,6 +68,7 @@ def run(
     """
     loaded = suite if isinstance(suite, LoadedSuite) else load_suite(suite, overrides)
     directory = RunDirectory(Path(out) if out is not None else default_directory(loaded.suite))
+    directory.check(loaded.suite.name)
     plan = make_plan(loaded)
     for name in _assets(plan):
         asset_path(name)
@@ -165,11 +166,11 @@ def under_floor(plan: Plan, metrics: pd.DataFrame) -> list[str]:
     """A sentence for each model whose clean accuracy does not reach its task's floor."""
     warnings = []
     clean = metrics[(metrics["metric"] == "clean_accuracy") & metrics["seed"].notna()]
-    for row in clean.itertuples():
-        floor = accuracy_floor(plan, row.task)
-        if row.value < floor:
+    for row in clean.to_dict("records"):
+        floor, value = accuracy_floor(plan, row["task"]), row["value"]
+        if value < floor:
             warnings.append(
-                f"{row.defence} (seed {row.seed}) has clean accuracy {row.value:.3f}, under the floor of {floor:.3f}: "
+                f"{row['defence']} (seed {row['seed']}) has clean accuracy {value:.3f}, under the floor of {floor:.3f}: "
                 "the comparison is not meaningful"
             )
     return warnings

@@ -89,8 +89,10 @@ def plan_command(suite: SuiteArgument, out: OutOption = None, overrides: SetOpti
     from asa_bench.suite import load_suite
 
     _quiet_libraries()
-    plan = make_plan(load_suite(suite, overrides or ()))
-    _output().print(*estimated_table(plan, RunDirectory(out or default_directory(plan.suite))), sep="\n")
+    loaded = load_suite(suite, overrides or ())
+    directory = RunDirectory(out or default_directory(loaded.suite))
+    directory.check(loaded.suite.name)
+    _output().print(*estimated_table(make_plan(loaded), directory), sep="\n")
 
 
 @app.command("report")
@@ -226,7 +228,7 @@ def _reader_gone() -> int:
 def _usage_or_bug(error: Exception) -> int:
     if not hasattr(error, "format_message"):  # click's usage errors have it; typer carries a click of its own
         return _bug(error)
-    message = error.format_message()  # empty where a command without arguments has shown its help
+    message = " ".join(error.format_message().split())  # empty where a command without arguments has shown its help
     return _complain(message, InputError.exit_code) if message else InputError.exit_code
 
 

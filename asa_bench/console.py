@@ -87,18 +87,22 @@ class LineProgress:
 
     def start(self, cell: NamedCell, number: int, of: int) -> None:
         """Say what begins."""
-        self._began = self._said = time.monotonic()
+        self._said = time.monotonic()
+        self._first: tuple[int, float] | None = None
         self._title = title(cell)
         self._say(f"[{number}/{of}] {self._title}")
 
     def advance(self, done: int, total: int) -> None:
         """Say how far it is, now and then."""
         now = time.monotonic()
+        self._first = self._first or (done, now)  # a resumed cell begins with work that is done
         if now - self._said < LINE_SECONDS or done >= total:
             return
         self._said = now
-        rate = done / (now - self._began)
-        self._say(f"  {self._title}: {done}/{total}, {rate:.1f}/s, {duration((total - done) / rate)} left")
+        before, began = self._first
+        rate = (done - before) / (now - began) if now > began else 0.0
+        pace = f", {rate:.1f}/s, {duration((total - done) / rate)} left" if rate else ""
+        self._say(f"  {self._title}: {done}/{total}{pace}")
 
     def finish(self, cell: NamedCell, status: str, seconds: float, error: str | None) -> None:
         """Say how it ended."""
@@ -125,9 +129,9 @@ def title(cell: NamedCell) -> str:
 
 def duration(seconds: float) -> str:
     """``8 s``, ``2 min 05 s`` or ``3 h 07 min``."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{rest} s"
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
     return f"{minutes // 60} h {minutes % 60:02d} min"

@@ -53,6 +53,8 @@ def estimated_table(plan: Plan, directory: RunDirectory) -> tuple[Table, str]:
         seconds, most = _expected(plan, cell, measured[(cell.task, cell.encoder)])
         total, queries = total + seconds, queries + most
         table.add_row(Text(cell.name), state, f"~{duration(seconds)}", f"{most:,}" if most else "")
+    if not pending:
+        return table, f"all {len(plan.cells)} cells are done"
     left = f"{len(pending)} of {len(plan.cells)} cells left: about {duration(total)}, at most {queries:,} queries"
     return table, left
 

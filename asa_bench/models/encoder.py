@@ -81,8 +81,8 @@ def _from_hub(settings: EncoderSettings) -> Path:
         known = ", ".join(sorted(SHIPPED))
         hint = nearest(settings.name, SHIPPED)
         raise InputError(
-            f"encoder '{settings.name}': neither shipped ({known}) nor a local folder{hint}; "
-            "a Hub model needs a pinned 'revision'"
+            f"encoder '{settings.name}': neither shipped ({known}) nor a local folder; "
+            f"a Hub model needs a pinned 'revision'{hint}"
         )
     patterns = ["*.safetensors", "*.json", "*.txt", "*.model"]
     try:

@@ -28,8 +28,8 @@ class RunDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def claim(self, suite: str) -> None:
-        """Make the directory, or check that it is this suite's.
+    def check(self, suite: str) -> None:
+        """Check, without touching anything, that the directory is this suite's or nobody's.
 
         Raises:
             InputError: when it holds another suite's run, something else, or a newer format.
@@ -41,6 +41,14 @@ class RunDirectory:
             self._check_owner(read_json(record), suite)
         elif self.path.is_dir() and any(entry.name != ".lock" for entry in self.path.iterdir()):
             raise InputError(f"--out {self.path}: not empty and not a run directory")
+
+    def claim(self, suite: str) -> None:
+        """Make the directory, or check that it is this suite's.
+
+        Raises:
+            InputError: as :meth:`check`, and when it cannot be made.
+        """
+        self.check(suite)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:

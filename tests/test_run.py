@@ -1,0 +1,241 @@
+"""Whole runs of a tiny suite: what they leave behind, and that they can be broken off anywhere."""
+
+from __future__ import annotations
+
+import copy
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from asa_bench.benchmark import Silent, run
+from asa_bench.core.errors import InputError
+from asa_bench.plan import Cell
+from asa_bench.records import schema
+from asa_bench.records.store import Run, load_run
+
+SUICIDE = """
+import json, os, signal, sys
+from asa_bench.benchmark import Silent, run
+
+class Killer(Silent):
+    def start(self, cell, number, of):
+        self.name = cell.name
+
+    def advance(self, done, total):
+        if self.name.startswith(sys.argv[3]) and done == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+run(json.loads(sys.argv[1]), sys.argv[2], progress=Killer())
+"""
+
+
+class Listener(Silent):
+    """Remembers which cells were run."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.statuses: list[str] = []
+
+    def start(self, cell: Cell, number: int, of: int) -> None:
+        self.names.append(cell.name)
+
+    def finish(self, cell: Cell, status: str, seconds: float, error: str | None) -> None:
+        self.statuses.append(status)
+
+
+@pytest.fixture(scope="module")
+def suite(tiny_encoder: Path, reviews: Path) -> dict[str, Any]:
+    return {
+        "name": "tiny",
+        "task": {"name": "reviews", "data": str(reviews / "train.csv"), "test": str(reviews / "test.csv")},
+        "encoder": {"name": str(tiny_encoder)},
+        "train": {"epochs": 12, "batch_size": 16, "learning_rate": 2e-3, "max_length": 40, "threads": 1},
+        "defence": [{"method": "baseline"}, {"method": "asa-ratio"}],
+        "attack": [{"recipe": "deepwordbug", "examples": 8, "query_budget": 40}],
+    }
+
+
+@pytest.fixture(scope="module")
+def finished(suite: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return run(suite, tmp_path_factory.mktemp("runs") / "tiny")
+
+
+def test_every_file_of_the_contract_is_there(finished: Run) -> None:
+    expected = [
+        "run.json", "results.parquet", "results.csv", "examples.parquet", "training.parquet",
+        "report/index.html", "report/report.md", "models/reviews/tiny-bert/asa-ratio/0/model.safetensors",
+    ]  # fmt: skip
+    assert [name for name in expected if not (finished.path / name).is_file()] == []
+    for kind, suffixes in {"tables": ("csv", "md", "tex"), "figures": ("svg", "png")}.items():
+        for suffix in suffixes:
+            assert list((finished.path / "report" / kind).glob(f"*.{suffix}"))
+    assert not list(finished.path.rglob("*.tmp"))
+
+
+def test_results_recount_from_the_example_rows(finished: Run) -> None:
+    rows = finished.examples[finished.examples["defence"] == "baseline"]
+    results = finished.results.query("defence == 'baseline' and attack == 'deepwordbug' and seed == 0")
+    value = results.set_index("metric")["value"]
+    assert len(rows) == 8
+    assert value["robust_accuracy"] == (rows["outcome"] == "failed").mean()
+    assert value["attacked_clean_accuracy"] == (rows["outcome"] != "skipped").mean()
+    assert (rows["outcome"] == "succeeded").any()
+
+
+def test_tables_have_the_columns_of_the_contract(finished: Run) -> None:
+    assert list(finished.results.columns) == schema.RESULTS.names
+    assert list(finished.examples.columns) == schema.EXAMPLES.names
+    masked = finished.training.query("defence == 'asa-ratio'")["masked_ratio_1"]
+    assert masked.between(0, 1).all()
+    assert finished.training.query("defence == 'baseline'")["masked_ratio_1"].isna().all()
+    assert str(finished.results["seed"].dtype) == "Int64"
+    assert "NaN" not in (finished.path / "run.json").read_text()
+
+
+def test_run_json_says_what_was_done(finished: Run) -> None:
+    info = finished.info
+    assert info["format"] == 1
+    assert info["suite"]["defence"][1]["penalty"] == "ratio"
+    assert info["protocols"]["deepwordbug"]["query_budget"] == 40
+    assert set(finished.examples["protocol"]) == {info["protocols"]["deepwordbug"]["fingerprint"]}
+    assert info["end"] >= info["start"]
+    assert {cell["status"] for cell in info["cells"]} == {"done"}
+    assert len(info["assets"]["stopwords"]) == 64
+
+
+def test_models_are_plain_checkpoints(finished: Run) -> None:
+    code = (
+        "import sys\n"
+        "from transformers import AutoModelForSequenceClassification as Model\n"
+        "model = Model.from_pretrained(sys.argv[1])\n"
+        "assert not [name for name in sys.modules if name.startswith('asa_bench')]\n"
+        "print(model.config.id2label)"
+    )
+    folder = finished.path / "models/reviews/tiny-bert/asa-ratio/0"
+    done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True)
+    assert done.stdout == "{0: 'neg', 1: 'pos'}\n"
+
+
+def test_a_second_run_does_nothing_anew(suite: dict[str, Any], finished: Run) -> None:
+    listener = Listener()
+    before = (finished.path / "results.csv").read_bytes()
+    run(suite, finished.path, progress=listener)
+    assert listener.names == []
+    assert (finished.path / "results.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize("where", ["train/reviews/tiny-bert/asa-ratio", "attack/reviews/tiny-bert/baseline"])
+def test_a_killed_run_goes_on_and_ends_alike(
+    suite: dict[str, Any], finished: Run, tmp_path: Path, where: str
+) -> None:
+    arguments = [sys.executable, "-c", SUICIDE, json.dumps(suite), str(tmp_path / "run"), where]
+    killed = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    listener = Listener()
+    run(suite, tmp_path / "run", progress=listener)
+    assert listener.names[0] == next(name for name in listener.names if name.startswith(where))
+    assert (tmp_path / "run/results.csv").read_text() == (finished.path / "results.csv").read_text()
+    columns = [name for name in schema.EXAMPLES.names if name != "seconds"]
+    resumed = load_run(tmp_path / "run").examples[columns]
+    pd.testing.assert_frame_equal(resumed, finished.examples[columns])
+
+
+def test_a_killed_attack_keeps_its_rows(suite: dict[str, Any], tmp_path: Path) -> None:
+    where = "attack/reviews/tiny-bert/baseline"
+    arguments = [sys.executable, "-c", SUICIDE, json.dumps(suite), str(tmp_path / "run"), where]
+    subprocess.run(arguments, capture_output=True, check=False)
+    rows = (tmp_path / "run/cells" / where / "0/deepwordbug/rows.jsonl").read_text().splitlines()
+    assert len(rows) == 3
+
+
+def test_changed_cells_are_listed_and_refused_unless_fresh(
+    suite: dict[str, Any], finished: Run, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    subprocess.run(["cp", "-r", str(finished.path), str(out)], check=True)
+    changed = copy.deepcopy(suite)
+    changed["attack"][0]["query_budget"] = 20
+    message = (
+        f"--out {out}: 2 cells were done with other settings (attack/reviews/tiny-bert/baseline/0/deepwordbug, "
+        "attack/reviews/tiny-bert/asa-ratio/0/deepwordbug); use another --out, or --fresh to do them again"
+    )
+    with pytest.raises(InputError) as caught:
+        run(changed, out)
+    assert str(caught.value) == message
+    assert load_run(out).info["suite"]["attack"][0]["query_budget"] == 40
+    listener = Listener()
+    again = run(changed, out, fresh=True, progress=listener)
+    assert [name.split("/")[0] for name in listener.names] == ["attack", "attack"]
+    assert again.examples["queries"].max() <= 20
+
+
+def test_a_new_defence_is_added_to_a_finished_run(suite: dict[str, Any], finished: Run, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    subprocess.run(["cp", "-r", str(finished.path), str(out)], check=True)
+    larger = copy.deepcopy(suite)
+    larger["defence"].append({"method": "freelb", "steps": 2})
+    listener = Listener()
+    again = run(larger, out, progress=listener)
+    assert {name.split("/")[3] for name in listener.names} == {"freelb"}
+    assert set(again.examples["defence"]) == {"baseline", "asa-ratio", "freelb"}
+
+
+def test_a_failing_cell_costs_only_what_needs_it(suite: dict[str, Any], tmp_path: Path) -> None:
+    broken = copy.deepcopy(suite)
+    broken["defence"] = [{"method": "baseline"}, {"name": "torn", "method": "freelb", "step_size": 1e38}]
+    listener = Listener()
+    done = run(broken, tmp_path / "run", progress=listener)
+    assert listener.statuses == ["done", "done", "done", "failed", "failed", "failed"]
+    assert set(done.examples["defence"]) == {"baseline"}
+    assert done.info["warnings"][0].startswith("train torn seed 0 failed: TrainingFailedError: step ")
+    assert done.info["warnings"][1] == (
+        "evaluate torn seed 0 failed: RuntimeError: needs train/reviews/tiny-bert/torn/0, which failed"
+    )
+
+
+def test_a_model_under_the_floor_is_warned_of(suite: dict[str, Any], tmp_path: Path) -> None:
+    low = copy.deepcopy(suite)
+    low["task"]["clean_accuracy_floor"] = 1.0
+    low["train"]["epochs"] = 1
+    low["train"]["learning_rate"] = 1e-9
+    low["defence"], low["attack"] = [{"method": "baseline"}], []
+    done = run(low, tmp_path / "run")
+    value = done.results.query("metric == 'clean_accuracy' and seed == 0")["value"].item()
+    assert done.info["warnings"] == [
+        f"baseline (seed 0) has clean accuracy {value:.3f}, under the floor of 1.000: the comparison is not meaningful"
+    ]
+
+
+def test_models_are_dropped_on_demand_and_made_again_when_needed(suite: dict[str, Any], tmp_path: Path) -> None:
+    small = copy.deepcopy(suite) | {"keep_models": False}
+    small["defence"] = [{"method": "baseline"}]
+    first = run(small, tmp_path / "run")
+    assert not (first.path / "models/reviews/tiny-bert/baseline/0").exists()
+    small["attack"].append({"name": "second", "recipe": "deepwordbug", "examples": 4})
+    listener = Listener()
+    run(small, tmp_path / "run", progress=listener)
+    assert [name.split("/")[0] for name in listener.names] == ["train", "attack"]
+
+
+def test_two_writers_do_not_share_a_directory(suite: dict[str, Any], finished: Run) -> None:
+    from asa_bench.records.directory import RunDirectory
+
+    message = rf"^--out {finished.path}: another asa-bench is writing there$"
+    with RunDirectory(finished.path).locked(), pytest.raises(InputError, match=message):
+        run(suite, finished.path)
+
+
+def test_a_grid_of_seeds_gives_aggregates(suite: dict[str, Any], tmp_path: Path) -> None:
+    grid = copy.deepcopy(suite) | {"seeds": [0, 1, 2]}
+    grid["train"]["epochs"] = 2
+    grid["defence"], grid["attack"] = [{"method": "baseline"}], []
+    done = run(grid, tmp_path / "run")
+    clean = done.results.query("metric == 'clean_accuracy'")
+    assert clean["seed"].tolist()[:3] == [0, 1, 2]
+    assert clean["value"].iloc[-1] == pytest.approx(clean["value"].iloc[:3].mean())
