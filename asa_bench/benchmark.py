@@ -170,8 +170,8 @@ def under_floor(plan: Plan, metrics: pd.DataFrame) -> list[str]:
         floor, value = accuracy_floor(plan, row["task"]), row["value"]
         if value < floor:
             warnings.append(
-                f"{row['defence']} (seed {row['seed']}) has clean accuracy {value:.3f}, under the floor of {floor:.3f}: "
-                "the comparison is not meaningful"
+                f"{row['defence']} (seed {row['seed']}) has clean accuracy {value:.3f}, "
+                f"under the floor of {floor:.3f}: the comparison is not meaningful"
             )
     return warnings
 

@@ -146,6 +146,9 @@ def make_plan(loaded: LoadedSuite) -> Plan:
     )
     for data, encoder in itertools.product(plan.tasks.values(), plan.encoders.values()):
         check_encoder(encoder.folder, len(data.labels), suite.train.max_length)
+    for task in plan.tasks:
+        if len({example.label for example in plan.training_examples(task)}) < 2:
+            raise InputError(f"{loaded.source}: train.examples: too few: one class only (task '{task}')")
     _ = plan.cells  # choosing the examples finds out now whether there are enough
     return plan
 

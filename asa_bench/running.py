@@ -119,13 +119,12 @@ class CellRunner:
         records = train(
             model,
             tokenizer,
-            [example.fields for example in examples],
-            [example.label for example in examples],
+            examples,
             build_defence(entry.method, entry.settings, "suite"),
             settings,
-            cell.seed,
-            plan.precision,
-            self._progress.advance,
+            seed=cell.seed,
+            precision=plan.precision,
+            on_step=self._progress.advance,
         )
         card = model_card(cell.task, encoder.label, entry.name, entry.method, cell.seed, len(examples))
         save_checkpoint(model, tokenizer, self._checkpoint(cell), card)

@@ -26,7 +26,9 @@ def sentences(count: int) -> pd.DataFrame:
         j = i // 2
         first, second = words[j % 8], words[(j // 8 + 3) % 8]
         thing, other = THINGS[(j * 3) % 8], THINGS[(j // 3 + 1) % 8]
-        rows.append({"text": f"this {first} {thing} number {j} was {second} and the {other} is very {first}", "label": label})
+        rows.append(
+            {"text": f"this {first} {thing} number {j} was {second} and the {other} is very {first}", "label": label}
+        )
     return pd.DataFrame(rows)
 
 

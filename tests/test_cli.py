@@ -248,8 +248,29 @@ def test_checkpoints_of_other_tasks(
 
 
 def test_unknown_kinds_of_model(tiny_suite: Data, refused: Callable[[Data], str], tmp_path: Path) -> None:
-    message = refused(changed_encoder(tiny_suite, tmp_path / "other", model_type="berd"))
-    assert message.startswith(f"encoder {tmp_path / 'other'}: config.json: ")
+    message = f"{tmp_path / 'other' / 'config.json'}: model_type: transformers knows no such model: 'berd'"
+    assert refused(changed_encoder(tiny_suite, tmp_path / "other", model_type="berd")) == message
+
+
+def test_a_config_that_is_no_object(tiny_suite: Data, refused: Callable[[Data], str], tmp_path: Path) -> None:
+    data = changed_encoder(tiny_suite, tmp_path / "other")
+    (tmp_path / "other" / "config.json").write_text("[]")
+    assert refused(data) == f"{tmp_path / 'other' / 'config.json'}: not a JSON object"
+
+
+def test_truncated_weights(tiny_suite: Data, refused: Callable[[Data], str], tmp_path: Path) -> None:
+    data = changed_encoder(tiny_suite, tmp_path / "other")
+    weights = tmp_path / "other" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:20000])
+    assert refused(data).startswith(f"{weights}: damaged: ")
+
+
+def test_chosen_examples_of_one_class(tiny_suite: Data, refused: Callable[[Data], str], tmp_path: Path) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text("text,label\n" + "".join(f"text {i},pos\n" for i in range(60)) + "other,neg\n")
+    task = {"name": "mine", "data": str(path), "validation": str(path), "test": str(path)}
+    data = {**tiny_suite, "task": task, "train": {"examples": 2, "max_length": 40}}
+    assert refused(data) == "SUITE: train.examples: too few: one class only (task 'mine')"
 
 
 def test_pickle_weights(tiny_suite: Data, refused: Callable[[Data], str], tmp_path: Path) -> None:

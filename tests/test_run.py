@@ -131,9 +131,7 @@ def test_a_second_run_does_nothing_anew(suite: dict[str, Any], finished: Run) ->
 
 
 @pytest.mark.parametrize("where", ["train/reviews/tiny-bert/asa-ratio", "attack/reviews/tiny-bert/baseline"])
-def test_a_killed_run_goes_on_and_ends_alike(
-    suite: dict[str, Any], finished: Run, tmp_path: Path, where: str
-) -> None:
+def test_a_killed_run_goes_on_and_ends_alike(suite: dict[str, Any], finished: Run, tmp_path: Path, where: str) -> None:
     arguments = [sys.executable, "-c", SUICIDE, json.dumps(suite), str(tmp_path / "run"), where]
     killed = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr

@@ -33,7 +33,7 @@ def fetch_asset(asset: Asset) -> Path:
     Raises:
         MissingAssetError: when no source has it; the message gives the last source's reason.
     """
-    logger.info("fetching %s (%s, %.0f MB)", asset.name, asset.title, asset.bytes / 1e6)
+    logger.info("fetching %s (%s, %.1f MB)", asset.name, asset.title, asset.bytes / 1e6)
     reason = "no source"
     for source in asset.sources:
         try:

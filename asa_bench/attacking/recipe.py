@@ -1,4 +1,4 @@
-"""Attack recipes: short TOML files that name a TextAttack recipe and state its paper, access, kind, budget and assets."""
+"""Attack recipes: short TOML files that name a TextAttack recipe and state its paper, kind, budget and assets."""
 
 from __future__ import annotations
 

@@ -41,7 +41,8 @@ class RawGoal(UntargetedClassification):  # type: ignore[misc]
     """
 
     def _process_model_outputs(self, inputs: Any, scores: Tensor) -> Tensor:
-        return super()._process_model_outputs(inputs, scores.softmax(dim=1))
+        probabilities: Tensor = super()._process_model_outputs(inputs, scores.softmax(dim=1))
+        return probabilities
 
 
 class CalibratedGoal(UntargetedClassification):  # type: ignore[misc]
@@ -56,7 +57,8 @@ class CalibratedGoal(UntargetedClassification):  # type: ignore[misc]
         self._temperature = temperature
 
     def _process_model_outputs(self, inputs: Any, scores: Tensor) -> Tensor:
-        return (scores.double() / self._temperature).log_softmax(dim=1)
+        logarithms: Tensor = (scores.double() / self._temperature).log_softmax(dim=1)
+        return logarithms
 
     def _get_score(self, model_output: Tensor, _: Any) -> float:
         return -float(model_output[self.ground_truth_output])

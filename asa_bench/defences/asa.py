@@ -2,8 +2,8 @@
 
 Wu et al. 2023, arXiv 2206.12608. An adversary per layer, two linear maps on the layer's input, decides which (query,
 key) units of attention to mask. The model minimises task loss and the divergence between its clean and its masked
-prediction; the adversary maximises that divergence, and is penalised for masking. A gradient reversal merges both into one
-backward pass. After training the adversary is dropped.
+prediction; the adversary maximises that divergence, and is penalised for masking. A gradient reversal merges both into
+one backward pass. After training the adversary is dropped.
 
 Mended against the authors' code: padding neither counts in the penalty nor can be attended to from a fully masked row.
 ``penalty = "ratio"`` makes the penalty independent of length and depth.
@@ -52,7 +52,7 @@ class Adversary(nn.Module):
 
     @override
     def forward(self, hidden: Tensor) -> Tensor:
-        scores = self.query(hidden) @ self.key(hidden).transpose(1, 2)  # (B, L, L)
+        scores: Tensor = self.query(hidden) @ self.key(hidden).transpose(1, 2)  # (B, L, L)
         exact = torch.promote_types(scores.dtype, torch.float32)  # autocast may have made them bf16
         return scores.to(exact) / math.sqrt(hidden.shape[-1])
 
@@ -105,7 +105,7 @@ class ASA(Defence[ASASettings]):
 
     def _layer_bias(self, layer: int, hidden: Tensor) -> Tensor:
         """The bias ``(2B, 1, L, L)`` of one layer: zero on the clean rows, the adversary's mask on the others."""
-        clean, masked = hidden.chunk(2)
+        _, masked = hidden.chunk(2)
         keep = reverse_gradient(binarise(self._adversaries[layer](masked.detach())))  # (B, L, L)
         self._kept.append(keep)
         bias = (1 - keep) * MASKED
@@ -134,7 +134,7 @@ def binarise(scores: Tensor) -> Tensor:
 
 def reverse_gradient(tensor: Tensor) -> Tensor:
     """The same values; the gradient is negated on its way back."""
-    return _Reverse.apply(tensor)  # type: ignore[no-any-return]
+    return _Reverse.apply(tensor)  # type: ignore[no-any-return, no-untyped-call]
 
 
 class _Reverse(torch.autograd.Function):
@@ -143,7 +143,7 @@ class _Reverse(torch.autograd.Function):
         return tensor.view_as(tensor)
 
     @staticmethod
-    def backward(_context: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(_context: Any, gradient: Tensor) -> Tensor:
         return -gradient
 
 

@@ -13,7 +13,7 @@ from asa_bench.core.validation import Settings
 S = TypeVar("S", bound=Settings)
 
 Batch = Mapping[str, Tensor]
-"""``input_ids`` and ``attention_mask`` ``(B, L)``, ``labels`` ``(B,)``, and ``token_type_ids`` where the model has them."""
+"""``input_ids`` and ``attention_mask`` ``(B, L)``, ``labels`` ``(B,)``; ``token_type_ids`` where the model has them."""
 
 Losses = dict[str, float]
 """``loss`` = the task's loss in nats, and the method's own columns, all plain numbers for the training record."""

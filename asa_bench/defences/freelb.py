@@ -1,7 +1,7 @@
 """FreeLB: free large-batch adversarial training. Cost K(F + B).
 
 Zhu et al. 2020, arXiv 1909.11764. K ascent steps on the word embeddings, each of which adds a K-th of its gradient to
-the parameters. As in the authors' code for transformers, dropout is drawn anew in each step (their paper holds it fixed).
+the parameters. As in the authors' code for transformers, dropout is drawn anew in each step (their paper fixes it).
 """
 
 from __future__ import annotations
@@ -53,6 +53,6 @@ class FreeLB(Defence[FreeLBSettings]):
             loss = F.cross_entropy(logits, batch["labels"]) / settings.steps
             loss.backward()
             total += number(loss)
-            if step + 1 < settings.steps:
+            if step + 1 < settings.steps and delta.grad is not None:
                 delta = perturbation.ascend(delta, delta.grad, settings.step_size, settings.max_norm)
         return {"loss": total}

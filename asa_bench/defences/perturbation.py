@@ -34,7 +34,8 @@ def ascend(delta: Tensor, gradient: Tensor, step_size: float, max_norm: float | 
 
 def project(delta: Tensor, max_norm: float) -> Tensor:
     """The nearest δ with every row's norm at most ``max_norm``."""
-    return delta * (max_norm / row_norms(delta).clamp_min(1e-12)).clamp_max(1.0)
+    projected: Tensor = delta * (max_norm / row_norms(delta).clamp_min(1e-12)).clamp_max(1.0)
+    return projected
 
 
 def row_norms(delta: Tensor) -> Tensor:

@@ -14,9 +14,10 @@ from torch import nn
 from asa_bench.core.errors import AsaBenchError
 from asa_bench.core.seeding import derive_seed, seed_everything
 from asa_bench.core.validation import Settings
-from asa_bench.defences.base import Batch, Defence
-from asa_bench.models.classifier import Text, encode
+from asa_bench.defences.base import Defence
+from asa_bench.models.classifier import encode
 from asa_bench.models.precision import Precision, Resolved
+from asa_bench.tasks import Example
 
 REVISION = 1
 """Raised whenever a change here or in a defence changes trained weights: it is part of a training cell's key."""
@@ -57,10 +58,10 @@ class TrainingFailedError(AsaBenchError):
 def train(
     model: Any,
     tokenizer: Any,
-    texts: Sequence[Text],
-    labels: Sequence[int],
+    examples: Sequence[Example],
     defence: Defence[Any],
     settings: TrainSettings,
+    *,
     seed: int,
     precision: Resolved,
     on_step: Callable[[int, int], None] = lambda done, total: None,
@@ -72,8 +73,7 @@ def train(
     Args:
         model: a sequence classifier with a fresh head.
         tokenizer: its tokenizer.
-        texts: text fields per example.
-        labels: label ids.
+        examples: texts and label ids.
         defence: owner of the gradient; attached here and detached at the end.
         settings: the ``[train]`` table.
         seed: the training seed.
@@ -83,30 +83,20 @@ def train(
     Raises:
         TrainingFailedError: when a loss is not finite.
     """
-    from accelerate import Accelerator
-    from accelerate.state import AcceleratorState
-
-    AcceleratorState._reset_state()  # a process may train in both precisions, one after the other
-    accelerator = Accelerator(mixed_precision="bf16" if precision == "bf16" else "no")
+    accelerator = _accelerator(precision)
     torch.set_num_threads(settings.threads)
-    rows = [
-        {**row, "labels": label}
-        for row, label in zip(encode(tokenizer, texts, settings.max_length), labels, strict=True)
-    ]
-    batches = list(batch_order(rows, settings, seed))
+    batches = list(batch_order(_rows(tokenizer, examples, settings.max_length), settings, seed))
     model = model.to(accelerator.device).train()
     seed_everything(derive_seed("defence", seed))
     defence.attach(model)
-    owners = [list(model.parameters()), list(defence.parameters())]
-    optimizer = torch.optim.AdamW(_decayed(sum(owners, []), settings.weight_decay), lr=settings.learning_rate)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _linear(len(batches), settings.warmup))
-    model, prepared = accelerator.prepare(model, optimizer)
+    descent = Descent(model, defence, settings, len(batches))
+    model = accelerator.prepare(model)
     seed_everything(derive_seed("training", seed))
     records = []
-    for step, chosen in enumerate(batches):
+    for step, rows in enumerate(batches):
         started = time.perf_counter()
-        batch = dict(tokenizer.pad(chosen, return_tensors="pt").to(accelerator.device))
-        losses = training_step(model, batch, defence, prepared, schedule, owners, settings.max_grad_norm)
+        losses = defence.backward(model, dict(tokenizer.pad(rows, return_tensors="pt").to(accelerator.device)))
+        descent.step()
         if not all(math.isfinite(value) for value in losses.values()):
             raise TrainingFailedError(f"step {step}: the loss is not finite; lower train.learning_rate")
         records.append({"step": step, "seconds": time.perf_counter() - started, **losses})
@@ -117,27 +107,40 @@ def train(
     return records
 
 
-def training_step(
-    model: Any,
-    batch: Batch,
-    defence: Defence[Any],
-    optimizer: Any,
-    schedule: Any,
-    owners: Sequence[Sequence[nn.Parameter]],
-    max_grad_norm: float,
-) -> dict[str, float]:
-    """One optimizer step on the gradient that the defence gives.
+class Descent:
+    """AdamW with a linear schedule, stepping on whatever gradient the defence gave.
 
-    ``owners`` are the model's parameters and the defence's own; each is clipped apart, so that the size of an
-    adversary's gradient does not shrink the model's.
+    The model's parameters and the defence's own are clipped apart, so that the size of an adversary's gradient does
+    not shrink the model's.
     """
-    losses = defence.backward(model, batch)
-    for parameters in owners:
-        torch.nn.utils.clip_grad_norm_(parameters, max_grad_norm)
-    optimizer.step()
-    schedule.step()
-    optimizer.zero_grad()
-    return losses
+
+    def __init__(self, model: nn.Module, defence: Defence[Any], settings: TrainSettings, steps: int) -> None:
+        self._owners = [list(model.parameters()), list(defence.parameters())]
+        self._max_grad_norm = settings.max_grad_norm
+        parameters = [parameter for owner in self._owners for parameter in owner]
+        self._optimizer = torch.optim.AdamW(_decayed(parameters, settings.weight_decay), lr=settings.learning_rate)
+        self._schedule = torch.optim.lr_scheduler.LambdaLR(self._optimizer, _linear(steps, settings.warmup))
+
+    def step(self) -> None:
+        """Clip, step, and clear the gradient."""
+        for owner in self._owners:
+            torch.nn.utils.clip_grad_norm_(owner, self._max_grad_norm)
+        self._optimizer.step()
+        self._schedule.step()
+        self._optimizer.zero_grad()
+
+
+def _accelerator(precision: Resolved) -> Any:
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
+    AcceleratorState._reset_state()  # a process may train in both precisions, one after the other
+    return Accelerator(mixed_precision="bf16" if precision == "bf16" else "no")
+
+
+def _rows(tokenizer: Any, examples: Sequence[Example], max_length: int) -> list[dict[str, Any]]:
+    encoded = encode(tokenizer, [example.fields for example in examples], max_length)
+    return [{**row, "labels": example.label} for row, example in zip(encoded, examples, strict=True)]
 
 
 def batch_order(rows: list[dict[str, Any]], settings: TrainSettings, seed: int) -> Iterator[list[dict[str, Any]]]:

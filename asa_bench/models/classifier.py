@@ -112,8 +112,9 @@ def check_encoder(folder: Path, labels: int, max_length: int) -> None:
     _check_architecture(folder, labels)
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise InputError(f"encoder {folder}: config.json: {str(error).splitlines()[0]}") from None
+    except ValueError:
+        kind = read_json(folder / "config.json").get("model_type")
+        raise InputError(f"{folder / 'config.json'}: model_type: transformers knows no such model: {kind!r}") from None
     limit = getattr(config, "max_position_embeddings", max_length)
     if max_length > limit:
         raise InputError(f"train.max_length: expected <= {limit} for the encoder in {folder}, got {max_length}")

@@ -102,9 +102,10 @@ def check_folder(folder: Path, what: str) -> None:
     """Refuse a folder that is no safe, complete checkpoint.
 
     Raises:
-        InputError: naming the missing or refused file.
+        InputError: naming the missing, damaged or refused file.
     """
-    read_json(folder / "config.json")
+    if not isinstance(read_json(folder / "config.json"), dict):
+        raise InputError(f"{folder / 'config.json'}: not a JSON object")
     if not any((folder / name).is_file() for name in WEIGHTS):
         pickle = next((name for name in PICKLES if (folder / name).is_file()), None)
         if pickle:
@@ -112,3 +113,15 @@ def check_folder(folder: Path, what: str) -> None:
         raise InputError(f"{what}: no model.safetensors in {folder}")
     if not any((folder / name).is_file() for name in TOKENIZERS):
         raise InputError(f"{what}: no tokenizer in {folder}")
+    _check_weights(folder)
+
+
+def _check_weights(folder: Path) -> None:
+    """Read the heads of the weight files, which say how long the files must be."""
+    from safetensors import SafetensorError, safe_open
+
+    for path in sorted(folder.glob("*.safetensors")):
+        try:
+            safe_open(path, framework="pt")
+        except SafetensorError as error:
+            raise InputError(f"{path}: damaged: {error}") from None

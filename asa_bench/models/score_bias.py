@@ -1,9 +1,9 @@
 """Adding a bias to the attention scores of any encoder, without a copy of its code.
 
-``softmax(Q Kᵀ / √d + padding + bias) V``: hooks on the self-attention modules compute the bias of each layer from the
-hidden states that enter it, and a torch function mode adds it where the scores are normalised – to the input of
-``softmax``, or to ``attn_mask`` of ``scaled_dot_product_attention``. The model's own mask stays in place, so a row whose
-every unit is biased away falls back to its unpadded columns only.
+``softmax(Q Kᵀ / √d + padding + bias) V``: hooks on the self-attention modules compute the bias of each layer from
+the hidden states that enter it, and a torch function mode adds it where the scores are normalised – to the input of
+``softmax``, or to ``attn_mask`` of ``scaled_dot_product_attention``. The model's own mask stays in place, so a row
+whose every unit is biased away falls back to its unpadded columns only.
 """
 
 from __future__ import annotations
@@ -73,14 +73,14 @@ class ScoreBias:
         self._layer += 1
         if bias is not None:
             mode = _AddBias(bias)
-            mode.__enter__()
+            mode.__enter__()  # type: ignore[no-untyped-call]
             self._open.append(mode)
 
     def _after(self, module: nn.Module, _arguments: Any, output: Any) -> None:
         if not self._open:
             return
         mode = self._open.pop()
-        mode.__exit__(None, None, None)
+        mode.__exit__(None, None, None)  # type: ignore[no-untyped-call]
         if output is not None and mode.calls != 1:
             raise RuntimeError(
                 f"{type(module).__name__}: {mode.calls} score calls seen, expected 1; use eager or sdpa attention"

@@ -11,6 +11,7 @@ import pytest
 from asa_bench.assets import asset_path
 from asa_bench.assets.textattack_home import import_textattack, no_nltk_downloads
 from asa_bench.models.classifier import Classifier
+from asa_bench.tasks import Example
 from tests.conftest import sentences
 
 
@@ -38,9 +39,9 @@ def checkpoint(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     rows = sentences(96)
     model, tokenizer = new_classifier(tiny_encoder, ("neg", "pos"), 0, "eager", 40)
     settings = TrainSettings(epochs=12, batch_size=16, learning_rate=2e-3, max_length=40, threads=1)
-    texts = [(text,) for text in rows["text"]]
-    labels = [int(label == "pos") for label in rows["label"]]
-    train(model, tokenizer, texts, labels, build_defence("baseline", {}, "test"), settings, 0, "fp32")
+    columns = zip(rows.index, rows["text"], rows["label"], strict=True)
+    examples = [Example(str(i), (text,), int(label == "pos")) for i, text, label in columns]
+    train(model, tokenizer, examples, build_defence("baseline", {}, "test"), settings, seed=0, precision="fp32")
     folder = tmp_path_factory.mktemp("models") / "baseline"
     save_checkpoint(model, tokenizer, folder, "card")
     return folder

@@ -22,7 +22,9 @@ def examples(count: int) -> list[Example]:
     ]
 
 
-def built(classifier: Classifier, recipe: str = "deepwordbug", budget: int = 200, temperature: float | None = 1.5) -> Any:
+def built(
+    classifier: Classifier, recipe: str = "deepwordbug", budget: int = 200, temperature: float | None = 1.5
+) -> Any:
     from asa_bench.attacking.victim import Victim, build_attack
 
     return build_attack(recipes()[recipe], Victim(classifier), budget, temperature)

@@ -87,5 +87,8 @@ def test_a_hanging_process_costs_one_example(job: AttackJob, tmp_path: Path) -> 
 
 def test_an_attack_that_cannot_be_built_says_why(job: AttackJob, tmp_path: Path) -> None:
     lost = job.model_copy(update={"checkpoint": tmp_path / "nowhere"})
-    with AttackProcess(tmp_path / "log.txt") as process, pytest.raises(AttackFailedError, match=r"^FileNotFoundError: "):
+    with (
+        AttackProcess(tmp_path / "log.txt") as process,
+        pytest.raises(AttackFailedError, match=r"^FileNotFoundError: "),
+    ):
         collected(process, lost)

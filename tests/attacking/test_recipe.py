@@ -40,5 +40,8 @@ def test_the_protocol_changes_with_what_decides_the_numbers() -> None:
     usual = protocol(AttackSettings(recipe="deepwordbug"), recipe)
     same = protocol(AttackSettings(recipe="deepwordbug", name="other", examples=7), recipe)
     assert usual["fingerprint"] == same["fingerprint"]
-    for changed in (AttackSettings(recipe="deepwordbug", query_budget=3), AttackSettings(recipe="deepwordbug", temperature="raw")):
+    for changed in (
+        AttackSettings(recipe="deepwordbug", query_budget=3),
+        AttackSettings(recipe="deepwordbug", temperature="raw"),
+    ):
         assert protocol(changed, recipe)["fingerprint"] != usual["fingerprint"]

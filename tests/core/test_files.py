@@ -11,9 +11,14 @@ from asa_bench.core.files import atomic_path, read_json, read_text, read_toml, w
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     write_text(path, "old")
-    with pytest.raises(RuntimeError, match=r"^half way$"), atomic_path(path) as temporary:
-        temporary.write_text("new, half")
-        raise RuntimeError("half way")
+
+    def write_half() -> None:
+        with atomic_path(path) as temporary:
+            temporary.write_text("new, half")
+            raise RuntimeError("half way")
+
+    with pytest.raises(RuntimeError, match=r"^half way$"):
+        write_half()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 

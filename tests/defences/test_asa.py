@@ -140,7 +140,7 @@ def test_a_larger_tau_masks_less(tiny_model: Any, batch: Batch) -> None:
             optimizer.step()
             optimizer.zero_grad()
         defence.detach()
-        return losses["masked_ratio_0"] + losses["masked_ratio_1"]
+        return float(losses["masked_ratio_0"] + losses["masked_ratio_1"])
 
     assert ratio_after_training(2.0) < ratio_after_training(0.001)
 

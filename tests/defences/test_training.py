@@ -10,16 +10,21 @@ from asa_bench.defences import DEFENCES, build_defence
 from asa_bench.defences.training import TrainingFailedError, TrainSettings, batch_order, train
 from asa_bench.models.checkpoint import weights_digest
 from asa_bench.models.classifier import new_classifier
+from asa_bench.tasks import Example
 
 SETTINGS = TrainSettings(epochs=2, batch_size=4, learning_rate=1e-3, max_length=40, threads=1)
-TEXTS = [(f"the {word} film was {word} " * (1 + i % 3),) for i, word in enumerate(["good", "bad", "warm", "dull"] * 5)]
-LABELS = [0, 1, 0, 1] * 5
+EXAMPLES = [
+    Example(str(i), (f"the {word} film was {word} " * (1 + i % 3),), i % 2)
+    for i, word in enumerate(["good", "bad", "warm", "dull"] * 5)
+]
 
 
 def trained(encoder: Path, method: str, seed: int = 0, **changes: Any) -> tuple[str, list[dict[str, float]]]:
     model, tokenizer = new_classifier(encoder, ("a", "b"), seed, "eager", 40)
     settings = SETTINGS.model_copy(update=changes)
-    records = train(model, tokenizer, TEXTS, LABELS, build_defence(method, {}, "test"), settings, seed, "fp32")
+    records = train(
+        model, tokenizer, EXAMPLES, build_defence(method, {}, "test"), settings, seed=seed, precision="fp32"
+    )
     return weights_digest(model), records
 
 
@@ -46,7 +51,7 @@ def test_a_record_per_step(tiny_encoder: Path) -> None:
 
 def test_bf16_trains_and_leaves_a_plain_float32_model(tiny_encoder: Path) -> None:
     model, tokenizer = new_classifier(tiny_encoder, ("a", "b"), 0, "eager", 40)
-    train(model, tokenizer, TEXTS, LABELS, build_defence("asa", {}, "test"), SETTINGS, 0, "bf16")
+    train(model, tokenizer, EXAMPLES, build_defence("asa", {}, "test"), SETTINGS, seed=0, precision="bf16")
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
     assert "forward" not in vars(model)
     assert not model.training

@@ -49,7 +49,8 @@ def test_eager_and_sdpa_agree(tiny_encoder: Any, batch: Batch) -> None:
     def logits(attention: str) -> Tensor:
         model, _ = new_classifier(tiny_encoder, ("neg", "pos"), seed=0, attention=attention, max_length=40)
         with ScoreBias(model.eval(), lambda layer, hidden: (hidden @ hidden.transpose(1, 2)).unsqueeze(1)):
-            return model(**inputs_of(batch)).logits
+            found: Tensor = model(**inputs_of(batch)).logits
+        return found
 
     assert torch.allclose(logits("eager"), logits("sdpa"), atol=1e-5)
 
