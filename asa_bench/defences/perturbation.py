@@ -34,10 +34,10 @@ def ascend(delta: Tensor, gradient: Tensor, step_size: float, max_norm: float | 
 
 def project(delta: Tensor, max_norm: float) -> Tensor:
     """The nearest δ with every row's norm at most ``max_norm``."""
-    projected: Tensor = delta * (max_norm / row_norms(delta).clamp_min(1e-12)).clamp_max(1.0)
-    return projected
+    return delta * (max_norm / row_norms(delta).clamp_min(1e-12)).clamp_max(1.0)
 
 
 def row_norms(delta: Tensor) -> Tensor:
     """L2 norm of each row, ``(B, 1, 1)``."""
-    return delta.flatten(1).norm(dim=1)[:, None, None]
+    norms: Tensor = delta.flatten(1).norm(dim=1)
+    return norms[:, None, None]
