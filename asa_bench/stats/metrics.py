@@ -1,4 +1,4 @@
-"""A run's metrics from its rows. Definitions are those of ``docs/design.md``; the empty case is null, never 0."""
+"""A run's metrics from its rows. Definitions are those of ``docs/numbers.md``; the empty case is null, never 0."""
 
 from __future__ import annotations
 
