@@ -177,12 +177,12 @@ def under_floor(plan: Plan, metrics: pd.DataFrame) -> list[str]:
 
 
 def accuracy_floor(plan: Plan, task: str) -> float:
-    """The task's floor; without one, the share of the commonest label, which a constant answer reaches."""
+    """The task's floor; without one, one right answer more than a constant answer gives."""
     floor = plan.task_settings(task).clean_accuracy_floor
     if floor is not None:
         return floor
     labels = [example.label for example in plan.tasks[task].test]
-    return max(map(labels.count, set(labels))) / len(labels)
+    return (max(map(labels.count, set(labels))) + 1) / len(labels)
 
 
 def _assets(plan: Plan) -> list[str]:

@@ -43,8 +43,20 @@ PIPE_WIDTH = 500
 """Columns of a line that no terminal shows."""
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"asa-bench {version('asa-bench')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _asa_bench() -> None:
+def _asa_bench(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
     """Robustness benchmarking of text models: train defences side by side, attack each, compare.
 
     A first run: asa-bench run quickstart
@@ -77,7 +89,9 @@ def run_command(
     output.print(comparison(finished))
     output.print(f"report: {finished.path / 'report' / 'index.html'}", highlight=False, soft_wrap=True)
     if finished.info["warnings"]:
-        raise RunIncompleteError("; ".join(finished.info["warnings"]))
+        for warning in finished.info["warnings"]:
+            console.print(f"warning: {warning}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+        raise RunIncompleteError(f"the run is not sound: {len(finished.info['warnings'])} warnings, see above")
 
 
 @app.command("plan")

@@ -19,7 +19,7 @@ from asa_bench.defences import build_defence
 from asa_bench.defences.training import REVISION, TrainSettings
 from asa_bench.models.classifier import check_encoder
 from asa_bench.models.encoder import Encoder, resolve_encoder
-from asa_bench.models.precision import Resolved, default_device, resolve_precision
+from asa_bench.models.precision import Kernel, Resolved, default_device, resolve_attention, resolve_precision
 from asa_bench.records.directory import RunDirectory, Status
 from asa_bench.suite import DefenceEntry, LoadedSuite, Suite
 from asa_bench.tasks import Example, TaskData, TaskSettings, choose, load_task
@@ -82,12 +82,10 @@ class Plan:
         """All cells in the order of work: each after those that it needs."""
         return list(_cells(self))
 
-    def attention(self, encoder: str) -> str:
-        """The attention kernel for an encoder: eager is faster on short texts on a CPU."""
+    def attention(self, encoder: str) -> Kernel:
+        """The attention kernel for an encoder, in training and under attack."""
         chosen = next(entry.attention for entry in self.suite.encoder if entry.label == encoder)
-        if chosen != "auto":
-            return chosen
-        return "eager" if self.device.type == "cpu" else "sdpa"
+        return resolve_attention(chosen, self.device)
 
     def training_examples(self, task: str) -> tuple[Example, ...]:
         """The examples that every defence is trained on."""

@@ -170,6 +170,7 @@ class CellRunner:
             temperature=self._temperature(cell) if settings.temperature == "calibrated" else None,
             seed=cell.seed,
             precision=plan.precision,
+            attention=plan.attention(cell.encoder),
             threads=plan.suite.train.threads,
         )
 
@@ -178,7 +179,8 @@ class CellRunner:
         return float(read_json(folder / "cell.json")["temperature"])
 
     def _classifier(self, cell: Cell) -> Classifier:
-        return load_classifier(self._checkpoint(cell), self._plan.precision, self._plan.device)
+        plan = self._plan
+        return load_classifier(self._checkpoint(cell), plan.precision, plan.device, plan.attention(cell.encoder))
 
 
 def _last_of(cells: Sequence[Cell], model: str) -> Cell:

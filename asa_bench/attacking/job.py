@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from asa_bench.attacking.recipe import Recipe
-from asa_bench.models.precision import Resolved
+from asa_bench.models.precision import Kernel, Resolved
 from asa_bench.tasks import Example
 
 
@@ -28,4 +28,5 @@ class AttackJob(BaseModel):
     """The fitted temperature; None for raw probabilities."""
     seed: int
     precision: Resolved
+    attention: Kernel
     threads: int

@@ -66,13 +66,14 @@ def _prepare(job: AttackJob, reporter: _Reporter) -> Any:
     from asa_bench.attacking.victim import Victim, build_attack
 
     written = (job.checkpoint / "config.json").stat().st_mtime_ns
-    victim = Victim(_classifier(job.checkpoint, job.precision, job.threads, written), on_call=reporter.alive)
+    classifier = _classifier(job.checkpoint, job.precision, job.attention, job.threads, written)
+    victim = Victim(classifier, on_call=reporter.alive)
     with no_nltk_downloads():
         return build_attack(job.recipe, victim, job.query_budget, job.temperature)
 
 
 @lru_cache(maxsize=1)
-def _classifier(checkpoint: Path, precision: Any, threads: int, _written: int) -> Any:
+def _classifier(checkpoint: Path, precision: Any, attention: Any, threads: int, _written: int) -> Any:
     """The classifier, kept for the next attack on the same checkpoint."""
     import torch
 
@@ -80,7 +81,7 @@ def _classifier(checkpoint: Path, precision: Any, threads: int, _written: int) -
     from asa_bench.models.precision import default_device
 
     torch.set_num_threads(threads)
-    return load_classifier(checkpoint, precision, default_device())
+    return load_classifier(checkpoint, precision, default_device(), attention)
 
 
 if __name__ == "__main__":

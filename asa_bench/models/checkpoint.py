@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -17,7 +19,7 @@ def save_checkpoint(model: Any, tokenizer: Any, folder: Path, card: str) -> None
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
-        model.save_pretrained(temporary, safe_serialization=True)
+        _save_weights(model, temporary)
         tokenizer.save_pretrained(temporary)
         write_text(temporary / "README.md", card)
         shutil.rmtree(folder, ignore_errors=True)
@@ -25,6 +27,19 @@ def save_checkpoint(model: Any, tokenizer: Any, folder: Path, card: str) -> None
         temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _save_weights(model: Any, folder: Path) -> None:
+    """Save weights and configuration; safetensors' errors of the file system become what they are, an OSError."""
+    from safetensors import SafetensorError
+
+    try:
+        model.save_pretrained(folder, safe_serialization=True)
+    except SafetensorError as error:
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(folder)) from None
 
 
 def weights_digest(model: Any) -> str:

@@ -14,10 +14,13 @@ from asa_bench.core.errors import InputError
 from asa_bench.core.files import read_json
 from asa_bench.core.seeding import seed_everything
 from asa_bench.models.encoder import check_folder
-from asa_bench.models.precision import Resolved, autocast
+from asa_bench.models.precision import Attention, Resolved, autocast, resolve_attention
 
 Text = Sequence[str]
 """The text fields of one example: one, or two for a pair."""
+
+OFFSET_POSITIONS = ("roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet")
+"""Model types whose positions start behind the padding token's id."""
 
 HEADLESS = ("Model", "ForMaskedLM", "ForPreTraining")
 """Ends of architecture names that hold an encoder without a task's head."""
@@ -115,7 +118,7 @@ def check_encoder(folder: Path, labels: int, max_length: int) -> None:
     except ValueError:
         kind = read_json(folder / "config.json").get("model_type")
         raise InputError(f"{folder / 'config.json'}: model_type: transformers knows no such model: {kind!r}") from None
-    limit = getattr(config, "max_position_embeddings", max_length)
+    limit = positions(config)
     if max_length > limit:
         raise InputError(f"train.max_length: expected <= {limit} for the encoder in {folder}, got {max_length}")
 
@@ -131,7 +134,15 @@ def _check_architecture(folder: Path, labels: int) -> None:
         raise InputError(f"encoder {folder}: a checkpoint of another task ({architecture})")
 
 
-def load_classifier(folder: Path, precision: Resolved, device: torch.device, batch_size: int = 32) -> Classifier:
+def positions(config: Any) -> int:
+    """The longest text, in tokens, that an encoder has positions for; RoBERTa's kin spend some on padding."""
+    limit = int(getattr(config, "max_position_embeddings", None) or 512)
+    return limit - config.pad_token_id - 1 if config.model_type in OFFSET_POSITIONS else limit
+
+
+def load_classifier(
+    folder: Path, precision: Resolved, device: torch.device, attention: Attention = "auto", batch_size: int = 32
+) -> Classifier:
     """A trained classifier from a checkpoint folder, in eval mode; texts are cut at the training length.
 
     Raises:
@@ -145,12 +156,16 @@ def load_classifier(folder: Path, precision: Resolved, device: torch.device, bat
     if not architecture.endswith("ForSequenceClassification"):
         raise InputError(f"model {folder}: not a sequence classifier ({architecture})")
     tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    model = AutoModelForSequenceClassification.from_pretrained(folder, use_safetensors=True, trust_remote_code=False)
-    limit = getattr(model.config, "max_position_embeddings", 512)
+    model = AutoModelForSequenceClassification.from_pretrained(
+        folder,
+        use_safetensors=True,
+        trust_remote_code=False,
+        attn_implementation=resolve_attention(attention, device),
+    )
     return Classifier(
         model=model.to(device).eval(),
         tokenizer=tokenizer,
-        max_length=min(tokenizer.model_max_length, limit),
+        max_length=min(tokenizer.model_max_length, positions(model.config)),
         precision=precision,
         batch_size=batch_size,
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field
 
@@ -15,6 +14,7 @@ from asa_bench.core.files import read_json
 from asa_bench.core.fingerprint import digest_folder
 from asa_bench.core.registry import nearest
 from asa_bench.core.validation import Settings
+from asa_bench.models.precision import Attention
 
 SHIPPED = {"minilm": "minilm"}
 """Names of encoders that come as assets, with the asset's name."""
@@ -32,7 +32,7 @@ class EncoderSettings(Settings):
     """A shipped encoder, a local folder, or a Hub name (which needs ``revision``)."""
     revision: str | None = None
     """The Hub's commit to use."""
-    attention: Literal["auto", "eager", "sdpa"] = "auto"
+    attention: Attention = "auto"
     """Attention kernel; *auto* is eager on a CPU (faster on short texts) and sdpa on a GPU."""
 
     @property

@@ -1,4 +1,4 @@
-"""Which number format a model computes in, and on which device."""
+"""Which number format and attention kernel a model computes with, and on which device."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import torch
 
 Precision = Literal["auto", "fp32", "bf16"]
 Resolved = Literal["fp32", "bf16"]
+Attention = Literal["auto", "eager", "sdpa"]
+Kernel = Literal["eager", "sdpa"]
 
 
 def default_device() -> torch.device:
@@ -21,6 +23,13 @@ def resolve_precision(precision: Precision, device: torch.device) -> Resolved:
     if precision != "auto":
         return precision
     return "bf16" if has_bf16(device) else "fp32"
+
+
+def resolve_attention(attention: Attention, device: torch.device) -> Kernel:
+    """*auto* becomes eager on a CPU, where it is faster on short texts, and sdpa on a GPU."""
+    if attention != "auto":
+        return attention
+    return "eager" if device.type == "cpu" else "sdpa"
 
 
 def has_bf16(device: torch.device) -> bool:

@@ -66,12 +66,7 @@ def _part(part: Part, *, titled: bool) -> Iterator[str]:
 
 
 def _setup(run: Run) -> Iterator[str]:
-    for title, key in (
-        ("Set-up", "suite"),
-        ("Protocols", "protocols"),
-        ("Versions", "versions"),
-        ("Hardware", "hardware"),
-    ):
+    for title, key in _FACTS:
         rows = list(settings(run.info.get(key) or {}))
         if rows:
             body = "\n".join(f"| {markdown(name)} | {markdown(value)} |" for name, value in rows)

@@ -28,6 +28,7 @@ def job(checkpoint: Path) -> AttackJob:
         temperature=1.5,
         seed=0,
         precision="fp32",
+        attention="eager",
         threads=1,
     )
 
