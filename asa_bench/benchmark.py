@@ -16,7 +16,6 @@ from asa_bench.attacking.recipe import recipes
 from asa_bench.core.environment import git_state, hardware, now, versions
 from asa_bench.core.files import read_json, write_json
 from asa_bench.core.fingerprint import fingerprint
-from asa_bench.models.encoder import SHIPPED
 from asa_bench.plan import Cell, Plan, default_directory, make_plan, refuse_changed
 from asa_bench.records import schema
 from asa_bench.records.directory import RunDirectory
@@ -70,20 +69,20 @@ def run(
     directory = RunDirectory(Path(out) if out is not None else default_directory(loaded.suite))
     directory.check(loaded.suite.name)
     plan = make_plan(loaded)
-    for name in _assets(plan):
+    for name in loaded.suite.assets():
         asset_path(name)
     directory.claim(loaded.suite.name)
-    with directory.locked():
+    with directory.locked(), AttackProcess(directory.path / "logs" / "attacks.log") as attacks:
         if not fresh:
             refuse_changed(plan, directory)
-        start = _start(directory)
-        write_json(directory.path / "run.json", _info(plan, directory, start))
-        with AttackProcess(directory.path / "logs" / "attacks.log") as attacks:
-            CellRunner(plan, directory, progress or Silent(), attacks).run_all()
-        return finish(plan, directory, start)
+        runner = CellRunner(plan, directory, progress or Silent(), attacks)
+        info = _info(plan, directory, work=bool(runner.todo()))
+        write_json(directory.path / "run.json", info)
+        runner.run_all()
+        return finish(plan, directory, info)
 
 
-def finish(plan: Plan, directory: RunDirectory, start: str) -> Run:
+def finish(plan: Plan, directory: RunDirectory, info: dict[str, Any]) -> Run:
     """Put the run's tables together from its cells, judge them, and write the report."""
     tables = {name: _gather(plan, directory, name, kind) for name, kind in CELL_TABLES.items()}
     for name, frame in tables.items():
@@ -92,9 +91,9 @@ def finish(plan: Plan, directory: RunDirectory, start: str) -> Run:
     metrics = results(tables["examples"], tables["predictions"], tables["calibration"], worst_case)
     write_table(directory.path / "results.parquet", metrics, schema.RESULTS)
     write_csv(directory.path / "results.csv", metrics)
-    info = _info(plan, directory, start)
-    info |= {"end": now(), "warnings": [*_failures(info["cells"]), *under_floor(plan, metrics)]}
-    write_json(directory.path / "run.json", info)
+    cells = [_cell_record(cell, directory) for cell in plan.cells]
+    warnings = [*_failures(cells), *under_floor(plan, metrics)]
+    write_json(directory.path / "run.json", {**info, "end": info["end"] or now(), "warnings": warnings, "cells": cells})
     finished = load_run(directory.path)
     write_report(finished)
     return finished
@@ -113,21 +112,30 @@ def _gather(plan: Plan, directory: RunDirectory, name: str, kind: Any) -> pd.Dat
     return concatenate([read_table(directory.cell(cell.name) / f"{name}.parquet", kind) for cell in done], kind)
 
 
-def _start(directory: RunDirectory) -> str:
-    """When the run first began."""
+PROVENANCE = ("versions", "git", "hardware", "command", "end")
+"""What stays as it was when a run is repeated and nothing is computed anew."""
+
+
+def _info(plan: Plan, directory: RunDirectory, *, work: bool) -> dict[str, Any]:
+    """The content of ``run.json`` before the cells have run; ``work`` says whether any will."""
     record = directory.path / "run.json"
-    return str(read_json(record)["start"]) if record.is_file() else now()
+    before = read_json(record) if record.is_file() else {}
+    info = {**_description(plan), **_provenance(), "start": before.get("start", now()), "end": None}
+    if not work and before.get("end"):
+        info |= {key: before[key] for key in PROVENANCE}
+    return {**info, "warnings": [], "cells": [_cell_record(cell, directory) for cell in plan.cells]}
 
 
-def _info(plan: Plan, directory: RunDirectory, start: str) -> dict[str, Any]:
+def _description(plan: Plan) -> dict[str, Any]:
     frames = {cell.attack: cell.ingredients["protocol"] for cell in plan.cells if cell.attack}
+    fingerprints = sorted({frame["fingerprint"] for frame in frames.values()})
     return {
         "format": schema.FORMAT,
         "suite": plan.suite.resolved(),
-        "protocol_fingerprint": fingerprint({name: frame["fingerprint"] for name, frame in frames.items()}),
+        "protocol_fingerprint": fingerprints[0] if len(fingerprints) == 1 else fingerprint(fingerprints),
         "protocols": frames,
         "resolved": {"precision": plan.precision, "device": plan.device.type},
-        "assets": asset_digests(_assets(plan)),
+        "assets": asset_digests(plan.suite.assets()),
         "encoders": {name: encoder.digest for name, encoder in plan.encoders.items()},
         "tasks": {name: data.digest for name, data in plan.tasks.items()},
         "exclusions": [
@@ -135,14 +143,16 @@ def _info(plan: Plan, directory: RunDirectory, start: str) -> dict[str, Any]:
             for name, data in plan.tasks.items()
             for entry in data.exclusions
         ],
+    }
+
+
+def _provenance() -> dict[str, Any]:
+    own = Path(sys.argv[0]).name == "asa-bench"
+    return {
         "versions": versions(),
         "git": git_state(Path.cwd()),
         "hardware": hardware(),
-        "command": shlex.join(["asa-bench", *sys.argv[1:]]) if Path(sys.argv[0]).name == "asa-bench" else None,
-        "start": start,
-        "end": None,
-        "warnings": [],
-        "cells": [_cell_record(cell, directory) for cell in plan.cells],
+        "command": shlex.join(["asa-bench", *sys.argv[1:]]) if own else None,
     }
 
 
@@ -150,7 +160,8 @@ def _cell_record(cell: Cell, directory: RunDirectory) -> dict[str, Any]:
     state = directory.state(cell.name)
     status = directory.status(cell.name, cell.key)
     columns = {"kind": cell.kind, **cell.columns, "attack": cell.attack}
-    return {**columns, "status": status, "seconds": state.get("seconds"), "error": state.get("error")}
+    ended = {key: state.get(key) for key in ("seconds", "error", "versions")}
+    return {**columns, "status": status, **ended}
 
 
 def _failures(cells: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -181,12 +192,5 @@ def accuracy_floor(plan: Plan, task: str) -> float:
     floor = plan.task_settings(task).clean_accuracy_floor
     if floor is not None:
         return floor
-    labels = [example.label for example in plan.tasks[task].test]
+    labels = [example.label for example in plan.clean_datasets(task)["test"]]
     return (max(map(labels.count, set(labels))) + 1) / len(labels)
-
-
-def _assets(plan: Plan) -> list[str]:
-    """Assets that the plan's attacks and encoders need."""
-    wanted = {SHIPPED[entry.name] for entry in plan.suite.encoder if entry.name in SHIPPED}
-    wanted |= {name for attack in plan.suite.attack for name in recipes()[attack.recipe].assets}
-    return sorted(wanted)

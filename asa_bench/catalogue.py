@@ -8,8 +8,7 @@ from typing import Any, Literal
 from asa_bench.assets import cached
 from asa_bench.attacking.recipe import recipes
 from asa_bench.defences import DEFENCES
-from asa_bench.models.encoder import SHIPPED
-from asa_bench.suite import SUITES, Suite, load_suite, shipped_suites
+from asa_bench.suite import SUITES, load_suite, shipped_suites
 from asa_bench.tasks import TASKS
 
 Entry = dict[str, Any]
@@ -36,15 +35,9 @@ def _tasks() -> list[Entry]:
 
 def _suites() -> list[Entry]:
     return [
-        _entry(name, "suite", _suite_assets(load_suite(name).suite), str(SUITES / f"{name}.toml"))
+        _entry(name, "suite", load_suite(name).suite.assets(), str(SUITES / f"{name}.toml"))
         for name in shipped_suites()
     ]
-
-
-def _suite_assets(suite: Suite) -> Sequence[str]:
-    assets = {SHIPPED[encoder.name] for encoder in suite.encoder if encoder.name in SHIPPED}
-    assets |= {name for task in suite.task if task.data is None for name in TASKS[task.name].assets}
-    return sorted(assets | {name for attack in suite.attack for name in recipes()[attack.recipe].assets})
 
 
 def _entry(name: str, kind: str, assets: Sequence[str], source: str) -> Entry:

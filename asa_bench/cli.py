@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
 import os
@@ -16,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from asa_bench.core.errors import AsaBenchError, InputError, RunIncompleteError, one_line
+from asa_bench.core.files import DISK_ERRORS
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -212,20 +212,13 @@ def _exit_code() -> int:
     except SystemExit:  # typer and rich leave so, with 1, when the reader of a pipe has gone
         return _reader_gone()
     except OSError as error:
-        return _complain(_about_disk(error), InputError.exit_code) if error.errno in _USERS_DISK else _bug(error)
+        return _complain(_about_disk(error), InputError.exit_code) if error.errno in DISK_ERRORS else _bug(error)
     except Exception as error:
         return _usage_or_bug(error)
     return _complain("interrupted; run the same command to go on", code) if code == INTERRUPTED else 0
 
 
 INTERRUPTED = 130
-
-_USERS_DISK = (
-    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
-    *(errno.EACCES, errno.EPERM, errno.EROFS),
-    *(errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG),
-)
-"""What may be wrong with the place that the user has a file written to or read from; the rest are bugs."""
 
 
 def _about_disk(error: OSError) -> str:

@@ -38,8 +38,7 @@ def estimated_table(plan: Plan, directory: RunDirectory) -> tuple[Table, str]:
     """The plan's cells with their state and expected time and queries, and a line with the sum of what is left."""
     states = statuses(plan, directory)
     pending = [cell for cell in plan.cells if states[cell.name] != "done"]
-    speeds = {(cell.task, cell.encoder): None for cell in pending}
-    measured = {place: measure(plan, *place) for place in speeds}
+    measured = {place: measure(plan, *place) for place in {(cell.task, cell.encoder) for cell in pending}}
     table = Table(box=None, header_style="bold")
     for column, align in (("cell", "left"), ("state", "left"), ("time", "right"), ("queries, at most", "right")):
         table.add_column(column, justify=align)  # type: ignore[arg-type]

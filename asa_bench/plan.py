@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import torch
 
+from asa_bench.assets import asset_digests
 from asa_bench.attacking.recipe import Recipe, recipes
 from asa_bench.attacking.settings import AttackSettings, protocol
 from asa_bench.core.errors import InputError
@@ -20,6 +21,8 @@ from asa_bench.defences.training import REVISION, TrainSettings
 from asa_bench.models.classifier import check_encoder
 from asa_bench.models.encoder import Encoder, resolve_encoder
 from asa_bench.models.precision import Kernel, Resolved, default_device, resolve_attention, resolve_precision
+from asa_bench.probes import evaluation
+from asa_bench.probes.similarity import JUDGE
 from asa_bench.records.directory import RunDirectory, Status
 from asa_bench.suite import DefenceEntry, LoadedSuite, Suite
 from asa_bench.tasks import Example, TaskData, TaskSettings, choose, load_task
@@ -103,14 +106,16 @@ class Plan:
             raise InputError(f"{self.source}: {key}: {error} (task '{task}')") from None
 
     def clean_datasets(self, task: str) -> dict[str, tuple[Example, ...]]:
-        """The data sets that every model predicts."""
+        """The data sets that every model predicts; out-of-domain sets may be smaller than asked."""
         data, sizes = self.tasks[task], self.suite.evaluation
-        wanted = {"validation": (data.validation, sizes.validation), "test": (data.test, sizes.test)}
-        wanted |= {name: (examples, sizes.out_of_domain) for name, examples in data.out_of_domain.items()}
-        return {
-            name: examples if size is None or size >= len(examples) else choose(examples, size, "evaluation")
-            for name, (examples, size) in wanted.items()
-        }
+        chosen = {"validation": data.validation, "test": data.test}
+        for name, asked in (("validation", sizes.validation), ("test", sizes.test)):
+            if asked is not None:
+                chosen[name] = self._choose(task, chosen[name], asked, f"evaluation.{name}", "evaluation")
+        for name, examples in data.out_of_domain.items():
+            size = min(len(examples), sizes.out_of_domain or len(examples))
+            chosen[name] = choose(examples, size, "evaluation")
+        return chosen
 
     def task_settings(self, task: str) -> TaskSettings:
         """The suite's ``[[task]]`` of that name."""
@@ -160,9 +165,10 @@ def _cells(plan: Plan) -> Iterator[Cell]:
         evaluate = Cell("evaluate", *model, None, _evaluate_ingredients(plan, task, train), (train.name,))
         yield from (train, evaluate)
         for attack in suite.attack:
-            source = evaluate if attack.temperature == "calibrated" else train
-            ingredients = _attack_ingredients(plan, task, attack, frames[attack.name], source)
-            yield Cell("attack", *model, attack.name, ingredients, (train.name, source.name))
+            calibrated = attack.temperature == "calibrated"
+            ingredients = _attack_ingredients(plan, task, attack, frames[attack.name], train)
+            needs = (train.name, evaluate.name) if calibrated else (train.name,)
+            yield Cell("attack", *model, attack.name, ingredients, needs)
 
 
 def _train_ingredients(plan: Plan, task: str, encoder: str, entry: DefenceEntry, seed: int) -> dict[str, Any]:
@@ -184,14 +190,22 @@ def _train_ingredients(plan: Plan, task: str, encoder: str, entry: DefenceEntry,
 
 def _evaluate_ingredients(plan: Plan, task: str, train: Cell) -> dict[str, Any]:
     datasets = {name: _content(examples) for name, examples in plan.clean_datasets(task).items()}
-    return {"train": train.key, "datasets": datasets}
+    return {"revision": evaluation.REVISION, "train": train.key, "datasets": datasets}
 
 
 def _attack_ingredients(
-    plan: Plan, task: str, attack: AttackSettings, frame: dict[str, Any], source: Cell
+    plan: Plan, task: str, attack: AttackSettings, frame: dict[str, Any], train: Cell
 ) -> dict[str, Any]:
-    examples = _content(plan.attacked_examples(task, attack))
-    return {"model": source.key, "protocol": frame, "attack": attack.name, "examples": examples, "seed": source.seed}
+    ingredients = {
+        "train": train.key,
+        "protocol": frame,
+        "examples": _content(plan.attacked_examples(task, attack)),
+        "judge": asset_digests([JUDGE]),
+        "seed": train.seed,
+    }
+    if attack.temperature == "calibrated":
+        ingredients["calibration"] = [evaluation.REVISION, _content(plan.clean_datasets(task)["validation"])]
+    return ingredients
 
 
 def _machine(plan: Plan, train: TrainSettings) -> dict[str, Any]:

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pandas as pd
+import torch
 
 from asa_bench.assets import asset_path
 from asa_bench.attacking.job import AttackJob
 from asa_bench.attacking.process import AttackProcess
-from asa_bench.attacking.rows import Row
-from asa_bench.core.errors import MissingAssetError, one_line
-from asa_bench.core.files import read_json, write_text
+from asa_bench.attacking.rows import Row, split
+from asa_bench.core.environment import versions
+from asa_bench.core.errors import one_line
+from asa_bench.core.files import DISK_ERRORS, write_text
 from asa_bench.core.seeding import derive_seed
 from asa_bench.defences import build_defence
 from asa_bench.defences.training import train
@@ -29,6 +31,9 @@ from asa_bench.probes.similarity import JUDGE, similarities
 from asa_bench.records import schema
 from asa_bench.records.directory import RowLog, RunDirectory
 from asa_bench.records.store import write_table
+
+ROWS = "rows.jsonl"
+"""The rows of an attack under way, inside its cell's folder."""
 
 
 class Progress(Protocol):
@@ -60,14 +65,15 @@ class CellRunner:
 
     def run_all(self) -> None:
         """Run every cell that is not done, in order; a cell that fails costs those that need it, nothing else."""
-        todo = self._todo()
+        torch.set_num_threads(self._plan.suite.train.threads)
+        todo = self.todo()
         for number, cell in enumerate(todo, start=1):
             self._progress.start(cell, number, len(todo))
             self._run(cell)
             if not self._plan.suite.keep_models and cell is _last_of(todo, cell.model):
                 shutil.rmtree(self._checkpoint(cell), ignore_errors=True)
 
-    def _todo(self) -> list[Cell]:
+    def todo(self) -> list[Cell]:
         """Cells to run; a model that was dropped but is needed again is trained again."""
         open_cells = [cell for cell in self._plan.cells if self._status(cell) != "done"]
         wanted = {cell.model for cell in open_cells}
@@ -89,13 +95,15 @@ class CellRunner:
         try:
             self._need(cell)
             state |= self._stages[cell.kind](cell, folder)
-        except (OSError, MemoryError):
-            raise  # a full disk or a full memory would fail every other cell too
         except Exception as error:
+            if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in DISK_ERRORS):
+                raise  # it would fail every other cell too
             write_text(folder / "error.txt", traceback.format_exc())
             state |= {"status": "failed", "error": one_line(error)}
         state["seconds"] = round(time.perf_counter() - started, 3)
-        self._directory.end(cell.name, state)
+        self._directory.end(cell.name, {**state, "versions": versions()})
+        if state["status"] == "done":
+            (folder / ROWS).unlink(missing_ok=True)
         self._progress.finish(cell, state["status"], state["seconds"], state["error"])
 
     def _need(self, cell: Cell) -> None:
@@ -108,6 +116,7 @@ class CellRunner:
         return self._directory.path / "models" / cell.model
 
     def _train(self, cell: Cell, folder: Path) -> dict[str, Any]:
+        shutil.rmtree(self._checkpoint(cell), ignore_errors=True)
         plan, settings = self._plan, self._plan.suite.train
         data, entry = plan.tasks[cell.task], plan.defence(cell.defence)
         examples = plan.training_examples(cell.task)
@@ -136,11 +145,11 @@ class CellRunner:
         rows, calibration = evaluate(self._classifier(cell), datasets, self._progress.advance)
         _write(folder / "predictions.parquet", cell, rows, schema.PREDICTIONS)
         _write(folder / "calibration.parquet", cell, [calibration], schema.CALIBRATION)
-        return calibration
+        return {**calibration, "weights": self._weights(cell)}
 
     def _attack(self, cell: Cell, folder: Path) -> dict[str, Any]:
         job, frame = self._job(cell), cell.ingredients["protocol"]["fingerprint"]
-        log = RowLog(folder / "rows.jsonl")
+        log = RowLog(folder / ROWS)
         finished = {row["example_id"] for row in log.rows}
         total = len(job.examples)
 
@@ -152,16 +161,14 @@ class CellRunner:
         self._attacks.run(job.model_copy(update={"examples": open_examples}), keep)
         order = {example.id: position for position, example in enumerate(job.examples)}
         rows = sorted(log.rows, key=lambda row: order[row["example_id"]])
-        _add_similarity(rows)
+        _add_similarity(rows, len(job.columns))
         _write(folder / "examples.parquet", cell, [{**row, "protocol": frame} for row in rows], schema.EXAMPLES)
-        (folder / "rows.jsonl").unlink()
         return {"examples": total}
 
     def _job(self, cell: Cell) -> AttackJob:
         plan = self._plan
         settings, recipe = plan.attack(str(cell.attack))
         return AttackJob(
-            attack=settings.name,
             recipe=recipe,
             checkpoint=self._checkpoint(cell),
             columns=plan.tasks[cell.task].text_columns,
@@ -175,8 +182,18 @@ class CellRunner:
         )
 
     def _temperature(self, cell: Cell) -> float:
-        folder = self._directory.cell(f"evaluate/{cell.model}")
-        return float(read_json(folder / "cell.json")["temperature"])
+        """The temperature fitted for these very weights.
+
+        Raises:
+            RuntimeError: when a dropped model was trained again and came out different (another machine or torch).
+        """
+        evaluated = self._directory.state(f"evaluate/{cell.model}")
+        if evaluated["weights"] != self._weights(cell):
+            raise RuntimeError("the model was trained again and differs from the evaluated one; run with --fresh")
+        return float(evaluated["temperature"])
+
+    def _weights(self, cell: Cell) -> str:
+        return str(self._directory.state(f"train/{cell.model}")["weights"])
 
     def _classifier(self, cell: Cell) -> Classifier:
         plan = self._plan
@@ -191,13 +208,12 @@ def _write(path: Path, cell: Cell, rows: Sequence[Mapping[str, Any]], kind: Any)
     write_table(path, pd.DataFrame([{**cell.columns, **row} for row in rows]), kind)
 
 
-def _add_similarity(rows: Sequence[Row]) -> None:
-    """Judge the successes; without the judge's asset, similarity stays null."""
+def _add_similarity(rows: Sequence[Row], fields: int) -> None:
+    """Judge the successes."""
     judged = [row for row in rows if row["adversarial_text"] is not None]
-    try:
-        judge = asset_path(JUDGE)
-    except MissingAssetError:
-        return
-    pairs = [(row["original_text"], row["adversarial_text"]) for row in judged]
-    for row, value in zip(judged, similarities(judge, pairs), strict=True):
+    pairs = [
+        tuple(" ".join(split(row[column], fields)) for column in ("original_text", "adversarial_text"))
+        for row in judged
+    ]
+    for row, value in zip(judged, similarities(asset_path(JUDGE), pairs), strict=True):
         row["similarity"] = value

@@ -19,8 +19,9 @@ from asa_bench.core.registry import nearest, unknown
 from asa_bench.core.validation import NAME, Settings, validated
 from asa_bench.defences import build_defence
 from asa_bench.defences.training import TrainSettings
-from asa_bench.models.encoder import EncoderSettings
+from asa_bench.models.encoder import SHIPPED, EncoderSettings
 from asa_bench.probes.evaluation import EvaluationSettings
+from asa_bench.probes.similarity import JUDGE
 from asa_bench.tasks import TASKS, TaskSettings
 
 SUITES = Path(__file__).parent / "suites"
@@ -83,6 +84,13 @@ class Suite(Settings):
         _refuse_repeats("defence", (defence.name for defence in self.defence))
         _refuse_repeats("attack", (attack.name for attack in self.attack))
         return self
+
+    def assets(self) -> list[str]:
+        """Names of the assets that a run of the suite needs."""
+        names = {SHIPPED[encoder.name] for encoder in self.encoder if encoder.name in SHIPPED}
+        names |= {name for task in self.task if task.data is None for name in TASKS[task.name].assets}
+        names |= {name for attack in self.attack for name in (JUDGE, *recipes()[attack.recipe].assets)}
+        return sorted(names)
 
     def resolved(self) -> dict[str, Any]:
         """The suite with every default filled in, as plain data for ``run.json``."""
@@ -215,4 +223,5 @@ def _tables(data: dict[str, Any], path: list[str], pair: str) -> list[dict[str, 
 
 
 def _names_of(table: dict[str, Any]) -> list[str]:
-    return [str(table[key]) for key in ("name", "method", "recipe") if key in table]
+    """What the entry is called: its name, or what it is named after; a list of at most one."""
+    return [str(table[key]) for key in ("name", "method", "recipe") if key in table][:1]

@@ -173,6 +173,28 @@ def test_changed_cells_are_listed_and_refused_unless_fresh(
     assert again.examples["queries"].max() <= 20
 
 
+def test_other_out_of_domain_sizes_leave_attacks_alone(suite: dict[str, Any], finished: Run) -> None:
+    from asa_bench.plan import make_plan
+    from asa_bench.suite import load_suite
+
+    def keys(**evaluation: int) -> dict[str, str]:
+        return {cell.name: cell.key for cell in make_plan(load_suite({**suite, "evaluation": evaluation})).cells}
+
+    usual, other, validation = keys(), keys(test=20), keys(validation=5)
+    assert {name.split("/")[0] for name in usual if usual[name] != other[name]} == {"evaluate"}
+    assert {name.split("/")[0] for name in usual if usual[name] != validation[name]} == {"evaluate", "attack"}
+
+
+def test_an_unfinished_run_says_so_in_its_report(finished: Run, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    from asa_bench.reporting.report import write_report
+
+    page = write_report(replace(finished, info={**finished.info, "end": None}), tmp_path)
+    assert "This run is not finished" in page.read_text()
+    assert "This run is not finished" not in (finished.path / "report/index.html").read_text()
+
+
 def test_a_new_defence_is_added_to_a_finished_run(suite: dict[str, Any], finished: Run, tmp_path: Path) -> None:
     out = tmp_path / "run"
     subprocess.run(["cp", "-r", str(finished.path), str(out)], check=True)

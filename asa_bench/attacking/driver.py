@@ -20,21 +20,22 @@ from asa_bench.tasks import Example
 OUTCOMES = {SuccessfulAttackResult: "succeeded", FailedAttackResult: "failed", SkippedAttackResult: "skipped"}
 
 
-def attack_example(attack: Attack, example: Example, columns: Sequence[str], seed: int, name: str) -> Row:
+def attack_example(attack: Attack, example: Example, columns: Sequence[str], seed: int, recipe: str) -> Row:
     """The row of one attacked example; an exception inside the attack becomes the outcome *error*.
 
-    Randomness comes from ``(seed, name, example.id)`` alone, and caches are cleared, so that a row does not depend on
+    Randomness comes from ``(seed, recipe, example.id)`` alone, and caches are cleared, so that a row does not depend on
     the examples before it.
     """
-    seed_everything(derive_seed("attack", seed, name, example.id))
+    seed_everything(derive_seed("attack", seed, recipe, example.id))
     attack.clear_cache()
+    attack.goal_function.num_queries = 0
     started = time.perf_counter()
     try:
         result = attack.attack(AttackedText(OrderedDict(zip(columns, example.fields, strict=True))), example.label)
         row = {**empty_row(example), **_outcome(result)}
     except Exception as error:
         row = failed_row(example, "error", one_line(error))
-        row["queries"] = getattr(attack.goal_function, "num_queries", 0)
+        row["queries"] = attack.goal_function.num_queries
     return {**row, "seconds": time.perf_counter() - started}
 
 

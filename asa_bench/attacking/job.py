@@ -16,9 +16,8 @@ class AttackJob(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    attack: str
-    """The attack's name: a part of each example's seed."""
     recipe: Recipe
+    """What to do; its name is a part of each example's seed."""
     checkpoint: Path
     columns: tuple[str, ...]
     """Names of the text fields."""

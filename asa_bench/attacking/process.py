@@ -69,13 +69,21 @@ class AttackProcess:
         Raises:
             AttackFailedError: when the attack cannot be built, or the process dies before its first example.
         """
-        pending = list(job.examples)
+        try:
+            self._run(list(job.examples), job, on_row)
+        except BaseException:
+            self.stop()  # whatever it still says belongs to no later job
+            raise
+
+    def _run(self, pending: list[Example], job: AttackJob, on_row: Callable[[Row], None]) -> None:
         died_at: str | None = None
         while pending:
             ending = self._attempt(job.model_copy(update={"examples": tuple(pending)}), pending, on_row)
             if ending is None:
                 return
             self.stop()
+            if not pending:
+                return  # it died after its last row
             if ending.outcome == "timeout" or died_at == pending[0].id:
                 on_row(failed_row(pending.pop(0), ending.outcome, ending.reason))
             else:
@@ -114,11 +122,13 @@ class AttackProcess:
                 return
 
     def _send(self, job: AttackJob) -> None:
+        if self._process is not None and self._process.poll() is not None:
+            self.stop()  # it died between two jobs
         if self._process is None:
             self._start()
         assert self._process is not None
         assert self._process.stdin is not None
-        with suppress(BrokenPipeError):  # it died between two jobs; the end of its output says so
+        with suppress(BrokenPipeError):  # it died just now; the end of its output says so
             self._process.stdin.write(job.model_dump_json() + "\n")
             self._process.stdin.flush()
 

@@ -45,7 +45,7 @@ class Recipe(Settings):
     @property
     def digest(self) -> str:
         """Digest of everything that decides what the attack does (not of its descriptions)."""
-        return fingerprint(self.model_dump(include={"build", "kind", "access"}))
+        return fingerprint(self.build)
 
 
 @cache

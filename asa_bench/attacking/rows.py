@@ -33,6 +33,11 @@ def failed_row(example: Example, outcome: str, message: str) -> Row:
     return {**empty_row(example), "outcome": outcome, "message": message}
 
 
+def split(text: str, fields: int) -> list[str]:
+    """The fields that :func:`joined` made ``text`` from."""
+    return [text] if fields == 1 else json.loads(text)
+
+
 def joined(fields: Iterable[str]) -> str:
     """One field as it is; several as a JSON array, so that they can be told apart again."""
     values = list(fields)

@@ -11,6 +11,9 @@ from asa_bench.attacking.recipe import Recipe
 from asa_bench.core.fingerprint import fingerprint
 from asa_bench.core.validation import NAME, Settings
 
+REVISION = 1
+"""Raised whenever a change to victim, goal function or driver changes rows: it is part of the protocol."""
+
 
 class AttackSettings(Settings):
     """How a recipe is used in a suite."""
@@ -54,6 +57,7 @@ def protocol(attack: AttackSettings, recipe: Recipe) -> dict[str, Any]:
         "protocol": attack.protocol,
         "query_budget": attack.budget(recipe),
         "temperature": attack.temperature,
+        "revision": REVISION,
         "length_rule": "training length",
         "assets": asset_digests(recipe.assets),
         "textattack": version("textattack"),

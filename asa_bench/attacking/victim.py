@@ -41,8 +41,7 @@ class RawGoal(UntargetedClassification):  # type: ignore[misc]
     """
 
     def _process_model_outputs(self, inputs: Any, scores: Tensor) -> Tensor:
-        probabilities: Tensor = super()._process_model_outputs(inputs, scores.softmax(dim=1))
-        return probabilities
+        return scores.softmax(dim=1)
 
 
 class CalibratedGoal(UntargetedClassification):  # type: ignore[misc]
@@ -82,13 +81,9 @@ def build_attack(recipe: Recipe, victim: Victim, query_budget: int, temperature:
 
 
 def _use_own_unknown_token(search: Any, tokenizer: Any) -> None:
-    """Rank words with the model's unknown token, not a literal ``[UNK]``; without one, by deletion."""
-    if getattr(search, "wir_method", None) != "unk" or search.unk_token == tokenizer.unk_token:
-        return
-    if tokenizer.unk_token:
-        search.unk_token = tokenizer.unk_token
-    else:
-        search.wir_method = "delete"
+    """Rank words with the model's unknown token, not a literal ``[UNK]``; without one, by leaving the word out."""
+    if hasattr(search, "unk_token"):
+        search.unk_token = tokenizer.unk_token or ""
 
 
 def predicted_label(output: Any) -> int:

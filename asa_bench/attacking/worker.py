@@ -57,7 +57,7 @@ def _serve(job: AttackJob, reporter: _Reporter) -> None:
 
     for example in job.examples:
         reporter.send("started", example_id=example.id)
-        reporter.send("row", row=attack_example(attack, example, job.columns, job.seed, job.attack))
+        reporter.send("row", row=attack_example(attack, example, job.columns, job.seed, job.recipe.name))
     reporter.send("done")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import tempfile
@@ -12,6 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from asa_bench.core.errors import InputError
+
+DISK_ERRORS = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
+    *(errno.EACCES, errno.EPERM, errno.EROFS),
+    *(errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG),
+)
+"""What may be wrong with the place that the user has a file written to or read from."""
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from asa_bench.core.seeding import derive_seed, seed_everything
 from asa_bench.core.validation import Settings
 from asa_bench.defences.base import Defence
 from asa_bench.models.classifier import encode
-from asa_bench.models.precision import Precision, Resolved
+from asa_bench.models.precision import Precision, Resolved, default_device
 from asa_bench.tasks import Example
 
 REVISION = 1
@@ -135,7 +135,8 @@ def _accelerator(precision: Resolved) -> Any:
     from accelerate.state import AcceleratorState
 
     AcceleratorState._reset_state()  # a process may train in both precisions, one after the other
-    return Accelerator(mixed_precision="bf16" if precision == "bf16" else "no")
+    cpu = default_device().type == "cpu"
+    return Accelerator(mixed_precision="bf16" if precision == "bf16" else "no", cpu=cpu)
 
 
 def _rows(tokenizer: Any, examples: Sequence[Example], max_length: int) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from asa_bench.core.files import write_text
 def save_checkpoint(model: Any, tokenizer: Any, folder: Path, card: str) -> None:
     """Write weights (safetensors), configuration, tokenizer and card; ``folder`` appears complete or not at all."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".tmp"))
     try:
         _save_weights(model, temporary)
         tokenizer.save_pretrained(temporary)

@@ -49,8 +49,9 @@ class ScoreBias:
     @property
     def layers(self) -> int:
         """Number of attention layers; a module shared by several layers (ALBERT) counts once for each."""
-        configured = getattr(getattr(self._model, "config", None), "num_hidden_layers", 0)
-        return max(len(self._modules), int(configured))
+        config = getattr(self._model, "config", None)
+        calls = getattr(config, "num_hidden_layers", 0) * getattr(config, "inner_group_num", 1)
+        return max(len(self._modules), int(calls))
 
     def __enter__(self) -> Self:
         self._hooks = [self._model.register_forward_pre_hook(self._start)]

@@ -21,7 +21,7 @@ JUDGE = "minilm"
 BATCH = 32
 
 
-def similarities(folder: Path, pairs: Sequence[tuple[str, str]]) -> list[float]:
+def similarities(folder: Path, pairs: Sequence[Sequence[str]]) -> list[float]:
     """Cosine in [−1, 1] between the two texts of each pair, computed by the sentence encoder in ``folder`` in fp32."""
     from transformers import AutoModel, AutoTokenizer
 

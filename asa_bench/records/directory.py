@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from asa_bench.core.errors import InputError
-from asa_bench.core.files import read_json, write_json
+from asa_bench.core.files import read_json, write_json, write_text
 from asa_bench.records import schema
 
 Status = Literal["done", "failed", "changed", "todo"]
@@ -73,7 +73,16 @@ class RunDirectory:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise InputError(f"--out {self.path}: another asa-bench is writing there") from None
+            self._sweep()
             yield
+
+    def _sweep(self) -> None:
+        """Remove what a killed process left half written."""
+        for stale in list(self.path.rglob(".*.tmp")):
+            if stale.is_dir():
+                shutil.rmtree(stale)
+            else:
+                stale.unlink()
 
     def cell(self, name: str) -> Path:
         """The folder of the cell called ``name``, such as ``attack/movie-sentiment/minilm/asa/0/pwws``."""
@@ -116,8 +125,7 @@ class RowLog:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.rows = list(_read_lines(path))
-        with path.open("w", encoding="utf-8") as file:
-            file.writelines(json.dumps(row) + "\n" for row in self.rows)
+        write_text(path, "".join(json.dumps(row) + "\n" for row in self.rows))
 
     def append(self, row: Mapping[str, Any]) -> None:
         """Add a row and put it on disk."""

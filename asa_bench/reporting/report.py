@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from asa_bench.core.files import atomic_path, write_text
@@ -23,6 +24,7 @@ def write_report(run: Run, out: Path | None = None) -> Path:
     Returns:
         The path of ``index.html``.
     """
+    run = _with_notice(run)
     folder = run.path / "report" if out is None else out
     content = parts(run)
     for part in content:
@@ -35,6 +37,14 @@ def write_report(run: Run, out: Path | None = None) -> Path:
     write_text(folder / "report.md", markdown_report(run, content))
     write_text(folder / "index.html", html(run, content))
     return folder / "index.html"
+
+
+def _with_notice(run: Run) -> Run:
+    """The run, with a warning when it was broken off: its tables may then be older than its set-up."""
+    if run.info.get("end", "") is not None:
+        return run
+    notice = "This run is not finished: its tables may be older than its set-up. Run the same command to go on."
+    return replace(run, info={**run.info, "warnings": [notice, *(run.info.get("warnings") or [])]})
 
 
 def markdown_report(run: Run, content: Sequence[Part]) -> str:

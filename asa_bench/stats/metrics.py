@@ -111,13 +111,9 @@ def _worst_case_rows(examples: pd.DataFrame, chosen: Collection[str] | None) -> 
 
 
 def _right_before(rows: pd.DataFrame) -> pd.Series:
-    """Whether the victim was right before the attack, for the rows where that is known."""
-    known = rows[rows["outcome"].isin(["succeeded", "failed", "skipped"]) | rows["original_prediction"].notna()]
-    ended_early = known["outcome"].isin(["error", "timeout"])
-    right: pd.Series = (known["original_prediction"] == known["label"]).where(
-        ended_early, known["outcome"] != "skipped"
-    )
-    return right
+    """Whether the victim was right before the attack, for the rows where that is known: not errors and time-outs."""
+    known = rows["outcome"][rows["outcome"].isin(["succeeded", "failed", "skipped"])]
+    return known != "skipped"
 
 
 def _number(metric: str, column: pd.Series, statistic: str = "mean") -> Named:

@@ -82,7 +82,7 @@ class TaskSettings(Settings):
     splits: dict[str, Name] | None = None
     """Splits of the Hub data set or folder to use as ``train``, ``validation`` and ``test``."""
     clean_accuracy_floor: float | None = Field(default=None, ge=0, le=1)
-    """Clean accuracy under which a comparison of models is not meaningful; null: no floor."""
+    """Clean accuracy under which a comparison of models is not meaningful; null: what a constant answer reaches."""
 
     @model_validator(mode="after")
     def _consistent(self) -> TaskSettings:

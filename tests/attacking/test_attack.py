@@ -33,7 +33,7 @@ def built(
 def rows_of(attack: Any, chosen: list[Example]) -> list[dict[str, Any]]:
     from asa_bench.attacking.driver import attack_example
 
-    rows = [attack_example(attack, example, ("text",), 0, "test") for example in chosen]
+    rows = [attack_example(attack, example, ("text",), 0, "deepwordbug") for example in chosen]
     return sorted(({**row, "seconds": 0} for row in rows), key=lambda row: str(row["example_id"]))
 
 
@@ -116,6 +116,19 @@ def test_odd_texts_have_an_outcome(classifier: Classifier, text: str) -> None:
     label = int(classifier.logits([(text,)]).argmax())
     [row] = rows_of(built(classifier, budget=50), [Example("odd", (text,), label)])
     assert row["outcome"] in ("succeeded", "failed", "error")
+
+
+@pytest.mark.parametrize("recipe", ["deepwordbug", "pwws"])
+@pytest.mark.parametrize(("token", "expected"), [("<unk>", "<unk>"), (None, "")])
+def test_words_are_ranked_with_the_models_own_unknown_token(
+    classifier: Classifier, recipe: str, token: str | None, expected: str
+) -> None:
+    own = classifier.tokenizer.unk_token
+    classifier.tokenizer.unk_token = token
+    try:
+        assert built(classifier, recipe).search_method.unk_token == expected
+    finally:
+        classifier.tokenizer.unk_token = own
 
 
 def test_pairs_are_attacked_as_pairs(classifier: Classifier) -> None:

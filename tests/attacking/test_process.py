@@ -19,7 +19,6 @@ from .test_attack import built, examples, rows_of
 @pytest.fixture
 def job(checkpoint: Path) -> AttackJob:
     return AttackJob(
-        attack="test",
         recipe=recipes()["deepwordbug"],
         checkpoint=checkpoint,
         columns=("text",),
@@ -84,6 +83,22 @@ def test_a_hanging_process_costs_one_example(job: AttackJob, tmp_path: Path) -> 
     assert [row["example_id"] for row in rows] == [example.id for example in long.examples]
     timeouts = [row for row in rows if row["outcome"] == "timeout"]
     assert [row["message"] for row in timeouts] == ["no model call for 2 s"]
+
+
+def test_a_job_that_cannot_start_leaves_nothing_to_the_next(job: AttackJob, classifier: Any, tmp_path: Path) -> None:
+    lost = job.model_copy(update={"checkpoint": tmp_path / "nowhere"})
+    with AttackProcess(tmp_path / "log.txt") as process:
+        with pytest.raises(AttackFailedError):
+            collected(process, lost)
+        assert comparable(collected(process, job)) == rows_of(built(classifier), list(job.examples))
+
+
+def test_a_process_that_died_between_two_jobs_is_replaced(job: AttackJob, classifier: Any, tmp_path: Path) -> None:
+    with AttackProcess(tmp_path / "log.txt") as process:
+        first = collected(process, job)
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGKILL)
+        assert comparable(collected(process, job)) == comparable(first)
 
 
 def test_an_attack_that_cannot_be_built_says_why(job: AttackJob, tmp_path: Path) -> None:
