@@ -117,11 +117,11 @@ def test_a_resolved_preset_shows_its_setting(data: Data) -> None:
         ("keep_models=false", lambda suite: suite.keep_models, False),
         ("encoder.name=models/small=v2", lambda suite: suite.encoder[0].name, "models/small=v2"),
         ("attack.examples=20", lambda suite: [attack.examples for attack in suite.attack], [20, 20]),
-        ("attack.pwws.examples=20", lambda suite: [attack.examples for attack in suite.attack], [8, 20]),
+        ("attack.words.examples=20", lambda suite: [attack.examples for attack in suite.attack], [8, 20]),
         ("attack.words.examples=20", lambda suite: [attack.examples for attack in suite.attack], [8, 20]),
         ("attack.deepwordbug.examples=20", lambda suite: [attack.examples for attack in suite.attack], [20, 200]),
         ("defence.strong.steps=2", lambda suite: suite.defence[1].settings, {"steps": 2}),
-        ("defence.freelb.steps=2", lambda suite: suite.defence[1].settings, {"steps": 2}),
+        ("defence.strong.steps=2", lambda suite: suite.defence[1].settings, {"steps": 2}),
     ],
 )
 def test_overrides(data: Data, pair: str, read: Callable[[Any], Any], expected: Any) -> None:
@@ -140,7 +140,7 @@ def test_overrides_come_in_order_and_leave_the_mapping_alone(data: Data) -> None
         ("train.epochs", "--set train.epochs: expected key=value"),
         ("=1", "--set =1: expected key=value"),
         ("name.first=1", "--set name.first=1: 'name' is no table"),
-        ("attack.pwss.examples=1", "--set attack.pwss.examples=1: no entry 'pwss'; did you mean 'pwws'?"),
+        ("attack.wrods.examples=1", "--set attack.wrods.examples=1: no entry 'wrods'; did you mean 'words'?"),
         ("attack.bae.examples=1", "--set attack.bae.examples=1: no entry 'bae'"),
         ("trian.epochs=1", "suite --set trian.epochs=1: unknown key 'trian'; did you mean 'train'?"),
         ("train.epoch=1", "suite --set train.epoch=1: unknown key 'train.epoch'; did you mean 'epochs'?"),

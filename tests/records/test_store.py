@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,10 @@ from asa_bench.records.store import load_run, read_table, write_table
 
 
 def test_integers_with_gaps_stay_integers(tmp_path: Path) -> None:
-    rows = [{"task": "t", "seed": 0, "metric": "m", "value": 0.5, "n": 10}, {"task": "t", "seed": None, "n": None}]
+    rows: list[dict[str, Any]] = [
+        {"task": "t", "seed": 0, "metric": "m", "value": 0.5, "n": 10},
+        {"task": "t", "seed": None, "n": None},
+    ]
     write_table(tmp_path / "results.parquet", schema.table(rows, schema.RESULTS), schema.RESULTS)
     back = read_table(tmp_path / "results.parquet", schema.RESULTS)
     assert str(back["seed"].dtype) == "Int64"

@@ -34,7 +34,7 @@ def test_attack_metrics_by_hand() -> None:
     found = metrics(attacked("SSFKKETFSF"))
     assert found["pwws", "robust_accuracy"] == (0.3, 10)  # errors and time-outs are in the denominator
     assert found["pwws", "attack_success_rate"] == (0.5, 6)  # and not in this one
-    assert found["pwws", "attacked_clean_accuracy"] == (pytest.approx(7 / 9), 9)  # the error's is unknown
+    assert found["pwws", "attacked_clean_accuracy"] == (0.75, 8)  # theirs is unknown
     assert found["pwws", "queries_mean"] == (pytest.approx((10 + 20 + 30 + 80 + 90 + 100) / 6), 6)
     assert found["pwws", "queries_median"] == (55, 6)
     assert found["pwws", "words_changed_mean"] == (pytest.approx((1 + 2 + 9) / 3), 3)
