@@ -118,9 +118,7 @@ def test_a_resolved_preset_shows_its_setting(data: Data) -> None:
         ("encoder.name=models/small=v2", lambda suite: suite.encoder[0].name, "models/small=v2"),
         ("attack.examples=20", lambda suite: [attack.examples for attack in suite.attack], [20, 20]),
         ("attack.words.examples=20", lambda suite: [attack.examples for attack in suite.attack], [8, 20]),
-        ("attack.words.examples=20", lambda suite: [attack.examples for attack in suite.attack], [8, 20]),
         ("attack.deepwordbug.examples=20", lambda suite: [attack.examples for attack in suite.attack], [20, 200]),
-        ("defence.strong.steps=2", lambda suite: suite.defence[1].settings, {"steps": 2}),
         ("defence.strong.steps=2", lambda suite: suite.defence[1].settings, {"steps": 2}),
     ],
 )

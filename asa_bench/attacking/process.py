@@ -27,10 +27,11 @@ Event = dict[str, Any]
 
 
 class Ending(NamedTuple):
-    """How the process left the example at hand: the outcome it earns, and why."""
+    """How the process left the example at hand (None: it had not begun): the outcome it earns, and why."""
 
     outcome: str
     reason: str
+    example: str | None
 
 
 class AttackFailedError(AsaBenchError):
@@ -67,7 +68,7 @@ class AttackProcess:
         becomes *error*.
 
         Raises:
-            AttackFailedError: when the attack cannot be built, or the process dies before its first example.
+            AttackFailedError: when the attack cannot be built, or the process dies twice before its first example.
         """
         try:
             self._run(list(job.examples), job, on_row)
@@ -76,7 +77,7 @@ class AttackProcess:
             raise
 
     def _run(self, pending: list[Example], job: AttackJob, on_row: Callable[[Row], None]) -> None:
-        died_at: str | None = None
+        deaths: list[str | None] = []
         while pending:
             ending = self._attempt(job.model_copy(update={"examples": tuple(pending)}), pending, on_row)
             if ending is None:
@@ -84,10 +85,12 @@ class AttackProcess:
             self.stop()
             if not pending:
                 return  # it died after its last row
-            if ending.outcome == "timeout" or died_at == pending[0].id:
-                on_row(failed_row(pending.pop(0), ending.outcome, ending.reason))
-            else:
-                died_at = pending[0].id
+            if ending.outcome == "error" and ending.example not in deaths:
+                deaths.append(ending.example)  # a death is forgiven once at each place
+                continue
+            if ending.example is None:
+                raise AttackFailedError(f"the attack process could not start: {ending.reason}; see {self._log}")
+            on_row(failed_row(pending.pop(0), ending.outcome, ending.reason))
 
     def _attempt(self, job: AttackJob, pending: list[Example], on_row: Callable[[Row], None]) -> Ending | None:
         """One pass over ``pending``, which loses each finished example; how it ended when it did not finish."""
@@ -102,10 +105,8 @@ class AttackProcess:
                     started = True
                 case {"event": "failed", "message": message}:
                     raise AttackFailedError(str(message))
-                case {"event": "ended", "reason": reason} if not started:
-                    raise AttackFailedError(f"the attack process could not start: {reason}; see {self._log}")
                 case {"event": "ended", "outcome": outcome, "reason": reason}:
-                    return Ending(outcome, reason)
+                    return Ending(outcome, reason, pending[0].id if started and pending else None)
         return None
 
     def _heard(self) -> Iterator[Event]:
