@@ -199,7 +199,15 @@ def _quiet_libraries() -> None:
 
 def main() -> None:
     """Entry point: errors become one line and the Contract's exit codes."""
-    sys.exit(_exit_code())
+    code = _exit_code()
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = code or _reader_gone()
+    except OSError as error:
+        _drop_output()
+        code = code or _complain(_about_disk(error), InputError.exit_code)
+    sys.exit(code)
 
 
 def _exit_code() -> int:
@@ -228,8 +236,13 @@ def _about_disk(error: OSError) -> str:
 
 def _reader_gone() -> int:
     """Nobody reads on, as in ``asa-bench list attacks | head -1``: keep quiet, and never exit with the gate's 1."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _drop_output()
     return INTERRUPTED
+
+
+def _drop_output() -> None:
+    """Let what is left in the buffer go nowhere; Python would fail on it once more when it exits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _usage_or_bug(error: Exception) -> int:
