@@ -69,14 +69,14 @@ def reviews(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny_suite(tiny_encoder: Path, reviews: Path) -> dict[str, Any]:
-    """A suite of seconds on the tiny encoder; tests change copies of it."""
+    """A suite of seconds on the tiny encoder, long enough to learn the words; tests change copies of it."""
     return {
         "name": "tiny",
         "task": {"name": "reviews", "data": str(reviews / "train.csv"), "test": str(reviews / "test.csv")},
         "encoder": {"name": str(tiny_encoder)},
-        "train": {"epochs": 2, "batch_size": 16, "learning_rate": 2e-3, "max_length": 40, "threads": 1},
+        "train": {"epochs": 12, "batch_size": 16, "learning_rate": 2e-3, "max_length": 40, "threads": 1},
         "defence": [{"method": "baseline"}, {"method": "asa-ratio"}],
         "attack": [{"recipe": "deepwordbug", "examples": 8, "query_budget": 40}],
     }

@@ -50,20 +50,8 @@ class Listener(Silent):
 
 
 @pytest.fixture(scope="module")
-def suite(tiny_encoder: Path, reviews: Path) -> dict[str, Any]:
-    return {
-        "name": "tiny",
-        "task": {"name": "reviews", "data": str(reviews / "train.csv"), "test": str(reviews / "test.csv")},
-        "encoder": {"name": str(tiny_encoder)},
-        "train": {"epochs": 12, "batch_size": 16, "learning_rate": 2e-3, "max_length": 40, "threads": 1},
-        "defence": [{"method": "baseline"}, {"method": "asa-ratio"}],
-        "attack": [{"recipe": "deepwordbug", "examples": 8, "query_budget": 40}],
-    }
-
-
-@pytest.fixture(scope="module")
-def finished(suite: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return run(suite, tmp_path_factory.mktemp("runs") / "tiny")
+def finished(tiny_suite: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return run(tiny_suite, tmp_path_factory.mktemp("runs") / "tiny")
 
 
 def test_every_file_of_the_contract_is_there(finished: Run) -> None:
@@ -122,21 +110,23 @@ def test_models_are_plain_checkpoints(finished: Run) -> None:
     assert done.stdout == "{0: 'neg', 1: 'pos'}\n"
 
 
-def test_a_second_run_does_nothing_anew(suite: dict[str, Any], finished: Run) -> None:
+def test_a_second_run_does_nothing_anew(tiny_suite: dict[str, Any], finished: Run) -> None:
     listener = Listener()
     before = (finished.path / "results.csv").read_bytes()
-    run(suite, finished.path, progress=listener)
+    run(tiny_suite, finished.path, progress=listener)
     assert listener.names == []
     assert (finished.path / "results.csv").read_bytes() == before
 
 
 @pytest.mark.parametrize("where", ["train/reviews/tiny-bert/asa-ratio", "attack/reviews/tiny-bert/baseline"])
-def test_a_killed_run_goes_on_and_ends_alike(suite: dict[str, Any], finished: Run, tmp_path: Path, where: str) -> None:
-    arguments = [sys.executable, "-c", SUICIDE, json.dumps(suite), str(tmp_path / "run"), where]
+def test_a_killed_run_goes_on_and_ends_alike(
+    tiny_suite: dict[str, Any], finished: Run, tmp_path: Path, where: str
+) -> None:
+    arguments = [sys.executable, "-c", SUICIDE, json.dumps(tiny_suite), str(tmp_path / "run"), where]
     killed = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     listener = Listener()
-    run(suite, tmp_path / "run", progress=listener)
+    run(tiny_suite, tmp_path / "run", progress=listener)
     assert listener.names[0] == next(name for name in listener.names if name.startswith(where))
     assert (tmp_path / "run/results.csv").read_text() == (finished.path / "results.csv").read_text()
     columns = [name for name in schema.EXAMPLES.names if name != "seconds"]
@@ -144,20 +134,20 @@ def test_a_killed_run_goes_on_and_ends_alike(suite: dict[str, Any], finished: Ru
     pd.testing.assert_frame_equal(resumed, finished.examples[columns])
 
 
-def test_a_killed_attack_keeps_its_rows(suite: dict[str, Any], tmp_path: Path) -> None:
+def test_a_killed_attack_keeps_its_rows(tiny_suite: dict[str, Any], tmp_path: Path) -> None:
     where = "attack/reviews/tiny-bert/baseline"
-    arguments = [sys.executable, "-c", SUICIDE, json.dumps(suite), str(tmp_path / "run"), where]
+    arguments = [sys.executable, "-c", SUICIDE, json.dumps(tiny_suite), str(tmp_path / "run"), where]
     subprocess.run(arguments, capture_output=True, check=False)
     rows = (tmp_path / "run/cells" / where / "0/deepwordbug/rows.jsonl").read_text().splitlines()
     assert len(rows) == 3
 
 
 def test_changed_cells_are_listed_and_refused_unless_fresh(
-    suite: dict[str, Any], finished: Run, tmp_path: Path
+    tiny_suite: dict[str, Any], finished: Run, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
     subprocess.run(["cp", "-r", str(finished.path), str(out)], check=True)
-    changed = copy.deepcopy(suite)
+    changed = copy.deepcopy(tiny_suite)
     changed["attack"][0]["query_budget"] = 20
     message = (
         f"--out {out}: 2 cells were done with other settings (attack/reviews/tiny-bert/baseline/0/deepwordbug, "
@@ -173,12 +163,12 @@ def test_changed_cells_are_listed_and_refused_unless_fresh(
     assert again.examples["queries"].max() <= 20
 
 
-def test_other_out_of_domain_sizes_leave_attacks_alone(suite: dict[str, Any], finished: Run) -> None:
+def test_other_out_of_domain_sizes_leave_attacks_alone(tiny_suite: dict[str, Any], finished: Run) -> None:
     from asa_bench.plan import make_plan
     from asa_bench.suite import load_suite
 
     def keys(**evaluation: int) -> dict[str, str]:
-        return {cell.name: cell.key for cell in make_plan(load_suite({**suite, "evaluation": evaluation})).cells}
+        return {cell.name: cell.key for cell in make_plan(load_suite({**tiny_suite, "evaluation": evaluation})).cells}
 
     usual, other, validation = keys(), keys(test=20), keys(validation=5)
     assert {name.split("/")[0] for name in usual if usual[name] != other[name]} == {"evaluate"}
@@ -195,10 +185,10 @@ def test_an_unfinished_run_says_so_in_its_report(finished: Run, tmp_path: Path) 
     assert "This run is not finished" not in (finished.path / "report/index.html").read_text()
 
 
-def test_a_new_defence_is_added_to_a_finished_run(suite: dict[str, Any], finished: Run, tmp_path: Path) -> None:
+def test_a_new_defence_is_added_to_a_finished_run(tiny_suite: dict[str, Any], finished: Run, tmp_path: Path) -> None:
     out = tmp_path / "run"
     subprocess.run(["cp", "-r", str(finished.path), str(out)], check=True)
-    larger = copy.deepcopy(suite)
+    larger = copy.deepcopy(tiny_suite)
     larger["defence"].append({"method": "freelb", "steps": 2})
     listener = Listener()
     again = run(larger, out, progress=listener)
@@ -206,8 +196,8 @@ def test_a_new_defence_is_added_to_a_finished_run(suite: dict[str, Any], finishe
     assert set(again.examples["defence"]) == {"baseline", "asa-ratio", "freelb"}
 
 
-def test_a_failing_cell_costs_only_what_needs_it(suite: dict[str, Any], tmp_path: Path) -> None:
-    broken = copy.deepcopy(suite)
+def test_a_failing_cell_costs_only_what_needs_it(tiny_suite: dict[str, Any], tmp_path: Path) -> None:
+    broken = copy.deepcopy(tiny_suite)
     broken["defence"] = [{"method": "baseline"}, {"name": "torn", "method": "freelb", "step_size": 1e38}]
     listener = Listener()
     done = run(broken, tmp_path / "run", progress=listener)
@@ -219,8 +209,8 @@ def test_a_failing_cell_costs_only_what_needs_it(suite: dict[str, Any], tmp_path
     )
 
 
-def test_a_model_under_the_floor_is_warned_of(suite: dict[str, Any], tmp_path: Path) -> None:
-    low = copy.deepcopy(suite)
+def test_a_model_under_the_floor_is_warned_of(tiny_suite: dict[str, Any], tmp_path: Path) -> None:
+    low = copy.deepcopy(tiny_suite)
     low["task"]["clean_accuracy_floor"] = 1.0
     low["train"]["epochs"] = 1
     low["train"]["learning_rate"] = 1e-9
@@ -232,8 +222,8 @@ def test_a_model_under_the_floor_is_warned_of(suite: dict[str, Any], tmp_path: P
     ]
 
 
-def test_models_are_dropped_on_demand_and_made_again_when_needed(suite: dict[str, Any], tmp_path: Path) -> None:
-    small = copy.deepcopy(suite) | {"keep_models": False}
+def test_models_are_dropped_on_demand_and_made_again_when_needed(tiny_suite: dict[str, Any], tmp_path: Path) -> None:
+    small = copy.deepcopy(tiny_suite) | {"keep_models": False}
     small["defence"] = [{"method": "baseline"}]
     first = run(small, tmp_path / "run")
     assert not (first.path / "models/reviews/tiny-bert/baseline/0").exists()
@@ -243,16 +233,16 @@ def test_models_are_dropped_on_demand_and_made_again_when_needed(suite: dict[str
     assert [name.split("/")[0] for name in listener.names] == ["train", "attack"]
 
 
-def test_two_writers_do_not_share_a_directory(suite: dict[str, Any], finished: Run) -> None:
+def test_two_writers_do_not_share_a_directory(tiny_suite: dict[str, Any], finished: Run) -> None:
     from asa_bench.records.directory import RunDirectory
 
     message = rf"^--out {finished.path}: another asa-bench is writing there$"
     with RunDirectory(finished.path).locked(), pytest.raises(InputError, match=message):
-        run(suite, finished.path)
+        run(tiny_suite, finished.path)
 
 
-def test_a_grid_of_seeds_gives_aggregates(suite: dict[str, Any], tmp_path: Path) -> None:
-    grid = copy.deepcopy(suite) | {"seeds": [0, 1, 2]}
+def test_a_grid_of_seeds_gives_aggregates(tiny_suite: dict[str, Any], tmp_path: Path) -> None:
+    grid = copy.deepcopy(tiny_suite) | {"seeds": [0, 1, 2]}
     grid["train"]["epochs"] = 2
     grid["defence"], grid["attack"] = [{"method": "baseline"}], []
     done = run(grid, tmp_path / "run")
