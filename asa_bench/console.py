@@ -58,7 +58,8 @@ class BarProgress:
         """Point the lower bar at ``cell``."""
         self._bars.update(self._run, total=of, completed=number - 1)
         unit = "steps" if cell.name.startswith("train/") else "examples"
-        self._bars.reset(self._cell, description=title(cell), total=None, visible=True, unit=unit)
+        self._bars.remove_task(self._cell)  # reset() would keep the last cell's total
+        self._cell = self._bars.add_task(title(cell), total=None, unit=unit)
 
     def advance(self, done: int, total: int) -> None:
         """Move the lower bar."""
