@@ -19,7 +19,7 @@ from asa_bench.core.fingerprint import fingerprint
 from asa_bench.plan import Cell, Plan, default_directory, make_plan, refuse_changed
 from asa_bench.records import schema
 from asa_bench.records.directory import RunDirectory
-from asa_bench.records.store import Run, concatenate, load_run, read_table, write_csv, write_table
+from asa_bench.records.store import TABLES, Run, concatenate, load_run, read_table, write_csv, write_table
 from asa_bench.reporting.report import write_report
 from asa_bench.running import CellRunner, Progress
 from asa_bench.stats.metrics import results
@@ -99,12 +99,8 @@ def finish(plan: Plan, directory: RunDirectory, info: dict[str, Any]) -> Run:
     return finished
 
 
-CELL_TABLES = {
-    "examples": schema.EXAMPLES,
-    "training": schema.TRAINING,
-    "predictions": schema.PREDICTIONS,
-    "calibration": schema.CALIBRATION,
-}
+CELL_TABLES = {name: kind for name, kind in TABLES.items() if name != "results"}
+"""The tables that are put together from the cells; the results are counted from them."""
 
 
 def _gather(plan: Plan, directory: RunDirectory, name: str, kind: Any) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from rich.text import Text
 from asa_bench.console import duration
 from asa_bench.defences import build_defence
 from asa_bench.defences.base import inputs_of
+from asa_bench.defences.training import labelled_rows
 from asa_bench.models.classifier import Classifier, new_classifier
 from asa_bench.models.precision import autocast
 from asa_bench.plan import Cell, Plan, statuses
@@ -68,9 +69,8 @@ def measure(plan: Plan, task: str, encoder: str) -> Speed:
     model.to(plan.device)
     examples = plan.training_examples(task)[: train.batch_size]
     texts = [example.fields for example in examples]
-    encoded = tokenizer(*map(list, zip(*texts, strict=True)), truncation=True, max_length=train.max_length)
-    batch = dict(tokenizer.pad(encoded, return_tensors="pt").to(plan.device))
-    batch["labels"] = torch.tensor([example.label for example in examples], device=plan.device)
+    rows = labelled_rows(tokenizer, examples, train.max_length)
+    batch = dict(tokenizer.pad(rows, return_tensors="pt").to(plan.device))
 
     def step() -> None:
         with autocast(plan.precision, plan.device):

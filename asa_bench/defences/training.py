@@ -85,7 +85,7 @@ def train(
     """
     accelerator = _accelerator(precision)
     torch.set_num_threads(settings.threads)
-    batches = list(batch_order(_rows(tokenizer, examples, settings.max_length), settings, seed))
+    batches = list(batch_order(labelled_rows(tokenizer, examples, settings.max_length), settings, seed))
     model = model.to(accelerator.device).train()
     seed_everything(derive_seed("defence", seed))
     defence.attach(model)
@@ -139,7 +139,8 @@ def _accelerator(precision: Resolved) -> Any:
     return Accelerator(mixed_precision="bf16" if precision == "bf16" else "no", cpu=cpu)
 
 
-def _rows(tokenizer: Any, examples: Sequence[Example], max_length: int) -> list[dict[str, Any]]:
+def labelled_rows(tokenizer: Any, examples: Sequence[Example], max_length: int) -> list[dict[str, Any]]:
+    """Token ids and label of each example, unpadded; ``tokenizer.pad`` makes a batch of some of them."""
     encoded = encode(tokenizer, [example.fields for example in examples], max_length)
     return [{**row, "labels": example.label} for row, example in zip(encoded, examples, strict=True)]
 
