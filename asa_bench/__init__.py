@@ -1,6 +1,7 @@
 """asa-bench: robustness benchmarking of text models.
 
-``run(suite)`` trains, attacks and reports; ``load_run(path)`` reads a run directory whose tables are DataFrames.
+``run(suite)`` trains, attacks and reports; ``attack(model, …)`` attacks a model that you already have;
+``load_run(path)`` reads a run directory whose tables are DataFrames; ``compare(a, b)`` compares two runs by example.
 """
 
 from __future__ import annotations
@@ -9,12 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from asa_bench.benchmark import run as run
+    from asa_bench.model_run import attack as attack
+    from asa_bench.records.reference import open_run as load_run
     from asa_bench.records.store import Run as Run
-    from asa_bench.records.store import load_run as load_run
+    from asa_bench.tracking.compare import compare as compare
 
-__all__ = ["Run", "load_run", "run"]
+__all__ = ["Run", "attack", "compare", "load_run", "run"]
 
-_HOMES = {"run": "asa_bench.benchmark", "Run": "asa_bench.records.store", "load_run": "asa_bench.records.store"}
+_HOMES = {
+    "Run": ("asa_bench.records.store", "Run"),
+    "attack": ("asa_bench.model_run", "attack"),
+    "compare": ("asa_bench.tracking.compare", "compare"),
+    "load_run": ("asa_bench.records.reference", "open_run"),
+    "run": ("asa_bench.benchmark", "run"),
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -23,4 +32,5 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'asa_bench' has no attribute '{name}'")
     from importlib import import_module
 
-    return getattr(import_module(_HOMES[name]), name)
+    module, attribute = _HOMES[name]
+    return getattr(import_module(module), attribute)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,15 @@ from asa_bench.attacking.recipe import recipes
 from asa_bench.core.environment import git_state, hardware, now, versions
 from asa_bench.core.files import read_json, write_json
 from asa_bench.core.fingerprint import fingerprint
-from asa_bench.plan import Cell, Plan, default_directory, make_plan, refuse_changed
+from asa_bench.plan import Cell, Plan, default_directory, refuse_changed
 from asa_bench.records import schema
 from asa_bench.records.directory import RunDirectory
 from asa_bench.records.store import TABLES, Run, concatenate, load_run, read_table, write_csv, write_table
 from asa_bench.reporting.report import write_report
-from asa_bench.running import CellRunner, Progress
+from asa_bench.running import Attacker, CellRunner, Progress
 from asa_bench.stats.metrics import results
 from asa_bench.suite import LoadedSuite, load_suite
+from asa_bench.suite_plan import make_plan
 
 
 class Silent:
@@ -66,16 +68,41 @@ def run(
         InputError: for anything wrong with the suite, its data, or the directory. Nothing is overwritten then.
     """
     loaded = suite if isinstance(suite, LoadedSuite) else load_suite(suite, overrides)
-    directory = RunDirectory(Path(out) if out is not None else default_directory(loaded.suite))
+    directory = RunDirectory(Path(out) if out is not None else default_directory(loaded.suite.name))
     directory.check(loaded.suite.name)
-    plan = make_plan(loaded)
-    for name in loaded.suite.assets():
+    return carry_out(make_plan(loaded), directory, fresh=fresh, progress=progress)
+
+
+def carry_out(
+    plan: Plan,
+    directory: RunDirectory,
+    *,
+    fresh: bool = False,
+    progress: Progress | None = None,
+    attacker: Attacker | None = None,
+) -> Run:
+    """Run every cell of ``plan`` that is not done, then put tables and report together.
+
+    Args:
+        plan: what is to be done.
+        directory: where.
+        fresh: do cells again whose key has changed, instead of refusing.
+        progress: who is told how the work goes.
+        attacker: who attacks; by default a watched process.
+
+    Raises:
+        InputError: for a directory that is not this plan's, and for cells that were done with other settings.
+    """
+    directory.check(plan.name)
+    for name in plan.assets():
         asset_path(name)
-    directory.claim(loaded.suite.name)
-    with directory.locked(), AttackProcess(directory.path / "logs" / "attacks.log") as attacks:
+    directory.claim(plan.name)
+    with directory.locked(), ExitStack() as stack:
+        if attacker is None:
+            attacker = stack.enter_context(AttackProcess(directory.path / "logs" / "attacks.log"))
         if not fresh:
             refuse_changed(plan, directory)
-        runner = CellRunner(plan, directory, progress or Silent(), attacks)
+        runner = CellRunner(plan, directory, progress or Silent(), attacker)
         info = _info(plan, directory, work=bool(runner.todo()))
         write_json(directory.path / "run.json", info)
         runner.run_all()
@@ -87,7 +114,7 @@ def finish(plan: Plan, directory: RunDirectory, info: dict[str, Any]) -> Run:
     tables = {name: _gather(plan, directory, name, kind) for name, kind in CELL_TABLES.items()}
     for name, frame in tables.items():
         write_table(directory.path / f"{name}.parquet", frame, CELL_TABLES[name])
-    worst_case = [attack.name for attack in plan.suite.attack if recipes()[attack.recipe].kind == "text"]
+    worst_case = [attack.name for attack in plan.attacks if recipes()[attack.recipe].kind == "text"]
     metrics = results(tables["examples"], tables["predictions"], tables["calibration"], worst_case)
     write_table(directory.path / "results.parquet", metrics, schema.RESULTS)
     write_csv(directory.path / "results.csv", metrics)
@@ -127,12 +154,12 @@ def _description(plan: Plan) -> dict[str, Any]:
     fingerprints = sorted({frame["fingerprint"] for frame in frames.values()})
     return {
         "format": schema.FORMAT,
-        "suite": plan.suite.resolved(),
+        "suite": plan.resolved(),
         "protocol_fingerprint": fingerprints[0] if len(fingerprints) == 1 else fingerprint(fingerprints),
         "protocols": frames,
         "resolved": {"precision": plan.precision, "device": plan.device.type},
-        "assets": asset_digests(plan.suite.assets()),
-        "encoders": {name: encoder.digest for name, encoder in plan.encoders.items()},
+        "assets": asset_digests(plan.assets()),
+        "encoders": plan.encoder_digests,
         "tasks": {name: data.digest for name, data in plan.tasks.items()},
         "exclusions": [
             {"task": name, "dataset": entry.dataset, "reason": entry.reason, "count": entry.count}
@@ -185,7 +212,7 @@ def under_floor(plan: Plan, metrics: pd.DataFrame) -> list[str]:
 
 def accuracy_floor(plan: Plan, task: str) -> float:
     """The task's floor; without one, one right answer more than a constant answer gives."""
-    floor = plan.task_settings(task).clean_accuracy_floor
+    floor = plan.floor(task)
     if floor is not None:
         return floor
     labels = [example.label for example in plan.clean_datasets(task)["test"]]

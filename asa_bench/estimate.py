@@ -18,8 +18,9 @@ from asa_bench.defences.base import inputs_of
 from asa_bench.defences.training import labelled_rows
 from asa_bench.models.classifier import Classifier, new_classifier
 from asa_bench.models.precision import autocast
-from asa_bench.plan import Cell, Plan, statuses
+from asa_bench.plan import Cell, statuses
 from asa_bench.records.directory import RunDirectory
+from asa_bench.suite_plan import SuitePlan
 
 REPEATS = 3
 
@@ -35,7 +36,7 @@ class Speed:
     step: float
 
 
-def estimated_table(plan: Plan, directory: RunDirectory) -> tuple[Table, str]:
+def estimated_table(plan: SuitePlan, directory: RunDirectory) -> tuple[Table, str]:
     """The plan's cells with their state and expected time and queries, and a line with the sum of what is left."""
     states = statuses(plan, directory)
     pending = [cell for cell in plan.cells if states[cell.name] != "done"]
@@ -59,7 +60,7 @@ def estimated_table(plan: Plan, directory: RunDirectory) -> tuple[Table, str]:
     return table, left
 
 
-def measure(plan: Plan, task: str, encoder: str) -> Speed:
+def measure(plan: SuitePlan, task: str, encoder: str) -> Speed:
     """Time a forward pass and a training step of the baseline on a real batch; the median of a few."""
     train = plan.suite.train
     torch.set_num_threads(train.threads)
@@ -91,7 +92,7 @@ def _timed(call: Callable[[], Any]) -> float:
     return median(seconds)
 
 
-def _expected(plan: Plan, cell: Cell, speed: Speed) -> tuple[float, int]:
+def _expected(plan: SuitePlan, cell: Cell, speed: Speed) -> tuple[float, int]:
     """Seconds and the most queries that a cell is expected to take."""
     size = plan.suite.train.batch_size
     if cell.kind == "train":

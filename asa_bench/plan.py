@@ -1,9 +1,9 @@
-"""From a suite to its cells: what has to be trained, evaluated and attacked, and the key that decides each result."""
+"""What has to be done for a run: cells (train, evaluate, attack), each with the key that decides its result."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,16 +16,12 @@ from asa_bench.attacking.recipe import Recipe, recipes
 from asa_bench.attacking.settings import AttackSettings, protocol
 from asa_bench.core.errors import InputError
 from asa_bench.core.fingerprint import fingerprint
-from asa_bench.defences import build_defence
-from asa_bench.defences.training import REVISION, TrainSettings
-from asa_bench.models.classifier import check_encoder
-from asa_bench.models.encoder import Encoder, resolve_encoder
-from asa_bench.models.precision import Kernel, Resolved, default_device, resolve_attention, resolve_precision
+from asa_bench.models.classifier import TextClassifier, load_classifier
+from asa_bench.models.precision import Kernel, Resolved
 from asa_bench.probes import evaluation
 from asa_bench.probes.similarity import JUDGE
 from asa_bench.records.directory import RunDirectory, Status
-from asa_bench.suite import DefenceEntry, LoadedSuite, Suite
-from asa_bench.tasks import Example, TaskData, TaskSettings, choose, load_task
+from asa_bench.tasks import Example, TaskData, choose
 
 Kind = Literal["train", "evaluate", "attack"]
 
@@ -69,31 +65,70 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A suite with its data and encoders at hand, on this machine."""
+class Plan(ABC):
+    """Models to attack, with their data, on this machine. What the models are, a subclass knows."""
 
-    suite: Suite
+    name: str
+    """The suite's name: a run directory belongs to it."""
     source: str
-    """The suite's file, which opens messages about it."""
+    """The suite's file, or the command, which opens messages about it."""
     tasks: dict[str, TaskData]
-    encoders: dict[str, Encoder]
+    attacks: tuple[AttackSettings, ...]
     device: torch.device
     precision: Resolved
+    threads: int
 
     @cached_property
     def cells(self) -> list[Cell]:
         """All cells in the order of work: each after those that it needs."""
-        return list(_cells(self))
+        return list(self._cells())
 
+    @abstractmethod
+    def _cells(self) -> Iterator[Cell]: ...
+
+    @abstractmethod
+    def resolved(self) -> dict[str, Any]:
+        """The suite with every default filled in, as plain data for ``run.json``."""
+
+    @property
+    @abstractmethod
+    def encoder_digests(self) -> dict[str, str]:
+        """Digest of each encoder's files, by its name in the records."""
+
+    @abstractmethod
+    def assets(self) -> list[str]:
+        """Names of the assets that the run needs."""
+
+    @abstractmethod
     def attention(self, encoder: str) -> Kernel:
         """The attention kernel for an encoder, in training and under attack."""
-        chosen = next(entry.attention for entry in self.suite.encoder if entry.label == encoder)
-        return resolve_attention(chosen, self.device)
 
-    def training_examples(self, task: str) -> tuple[Example, ...]:
-        """The examples that every defence is trained on."""
-        examples, asked = self.tasks[task].train, self.suite.train.examples
-        return examples if asked is None else self._choose(task, examples, asked, "train.examples", "train")
+    @abstractmethod
+    def clean_datasets(self, task: str) -> dict[str, tuple[Example, ...]]:
+        """The data sets that every model predicts: *test*, *validation* where there is one, out-of-domain sets."""
+
+    def keeps(self, cell: Cell) -> bool:
+        """Whether the checkpoint of the cell's model stays after its last use."""
+        del cell
+        return True
+
+    def floor(self, task: str) -> float | None:
+        """Clean accuracy that the user asks for at least; None: more than a constant answer gives."""
+        del task
+        return None
+
+    def checkpoint(self, cell: Cell, models: Path) -> Path:
+        """The folder of the cell's model; ``models`` is the run directory's folder for trained ones."""
+        return models / cell.model
+
+    def classifier(self, cell: Cell, models: Path) -> TextClassifier:
+        """The cell's model, ready to be asked."""
+        return load_classifier(self.checkpoint(cell, models), self.precision, self.device, self.attention(cell.encoder))
+
+    def attack(self, name: str) -> tuple[AttackSettings, Recipe]:
+        """The attack of that name, and its recipe."""
+        settings = next(attack for attack in self.attacks if attack.name == name)
+        return settings, recipes()[settings.recipe]
 
     def attacked_examples(self, task: str, attack: AttackSettings) -> tuple[Example, ...]:
         """The test examples that every model is attacked on."""
@@ -105,114 +140,36 @@ class Plan:
         except InputError as error:
             raise InputError(f"{self.source}: {key}: {error} (task '{task}')") from None
 
-    def clean_datasets(self, task: str) -> dict[str, tuple[Example, ...]]:
-        """The data sets that every model predicts; out-of-domain sets may be smaller than asked."""
-        data, sizes = self.tasks[task], self.suite.evaluation
-        chosen = {"validation": data.validation, "test": data.test}
-        for name, asked in (("validation", sizes.validation), ("test", sizes.test)):
-            if asked is not None:
-                chosen[name] = self._choose(task, chosen[name], asked, f"evaluation.{name}", "evaluation")
-        for name, examples in data.out_of_domain.items():
-            size = min(len(examples), sizes.out_of_domain or len(examples))
-            chosen[name] = choose(examples, size, "evaluation")
-        return chosen
-
-    def task_settings(self, task: str) -> TaskSettings:
-        """The suite's ``[[task]]`` of that name."""
-        return next(settings for settings in self.suite.task if settings.name == task)
-
-    def defence(self, name: str) -> DefenceEntry:
-        """The suite's ``[[defence]]`` of that name."""
-        return next(entry for entry in self.suite.defence if entry.name == name)
-
-    def attack(self, name: str) -> tuple[AttackSettings, Recipe]:
-        """The suite's ``[[attack]]`` of that name, and its recipe."""
-        settings = next(attack for attack in self.suite.attack if attack.name == name)
-        return settings, recipes()[settings.recipe]
-
-
-def make_plan(loaded: LoadedSuite) -> Plan:
-    """Load tasks, find encoders, settle device and precision; nothing is computed yet.
-
-    Raises:
-        InputError: for anything wrong with data, encoders, or more examples asked than there are.
-    """
-    suite, root = loaded.suite, loaded.root
-    device = default_device()
-    plan = Plan(
-        suite=suite,
-        source=loaded.source,
-        tasks={settings.name: load_task(settings, root) for settings in suite.task},
-        encoders={settings.label: resolve_encoder(settings, root) for settings in suite.encoder},
-        device=device,
-        precision=resolve_precision(suite.train.precision, device),
-    )
-    for data, encoder in itertools.product(plan.tasks.values(), plan.encoders.values()):
-        check_encoder(encoder.folder, len(data.labels), suite.train.max_length)
-    for task in plan.tasks:
-        if len({example.label for example in plan.training_examples(task)}) < 2:
-            raise InputError(f"{loaded.source}: train.examples: too few: one class only (task '{task}')")
-    _ = plan.cells  # choosing the examples finds out now whether there are enough
-    return plan
-
-
-def _cells(plan: Plan) -> Iterator[Cell]:
-    suite = plan.suite
-    frames = {attack.name: protocol(attack, recipes()[attack.recipe]) for attack in suite.attack}
-    for task, encoder, seed, entry in itertools.product(plan.tasks, plan.encoders, suite.seeds, suite.defence):
-        model = (task, encoder, entry.name, seed)
-        train = Cell("train", *model, None, _train_ingredients(plan, task, encoder, entry, seed))
-        evaluate = Cell("evaluate", *model, None, _evaluate_ingredients(plan, task, train), (train.name,))
-        yield from (train, evaluate)
-        for attack in suite.attack:
+    def _judged(
+        self, task: str, encoder: str, defence: str, seed: int, origin: Mapping[str, Any], needs: tuple[str, ...] = ()
+    ) -> Iterator[Cell]:
+        """The cells that evaluate and attack one model, which ``origin`` identifies and the cells ``needs`` make."""
+        model = (task, encoder, defence, seed)
+        evaluate = Cell("evaluate", *model, None, self._evaluation(task, origin), needs)
+        yield evaluate
+        for attack in self.attacks:
             calibrated = attack.temperature == "calibrated"
-            ingredients = _attack_ingredients(plan, task, attack, frames[attack.name], train)
-            needs = (train.name, evaluate.name) if calibrated else (train.name,)
-            yield Cell("attack", *model, attack.name, ingredients, needs)
+            ingredients = {**origin, **self._attacking(task, attack, seed)}
+            yield Cell("attack", *model, attack.name, ingredients, (*needs, evaluate.name) if calibrated else needs)
+
+    def _evaluation(self, task: str, origin: Mapping[str, Any]) -> dict[str, Any]:
+        datasets = {name: content(examples) for name, examples in self.clean_datasets(task).items()}
+        return {"revision": evaluation.REVISION, **origin, "datasets": datasets}
+
+    def _attacking(self, task: str, attack: AttackSettings, seed: int) -> dict[str, Any]:
+        ingredients = {
+            "protocol": protocol(attack, recipes()[attack.recipe]),
+            "examples": content(self.attacked_examples(task, attack)),
+            "judge": asset_digests([JUDGE]),
+            "seed": seed,
+        }
+        if attack.temperature == "calibrated":
+            ingredients["calibration"] = [evaluation.REVISION, content(self.clean_datasets(task)["validation"])]
+        return ingredients
 
 
-def _train_ingredients(plan: Plan, task: str, encoder: str, entry: DefenceEntry, seed: int) -> dict[str, Any]:
-    data = plan.tasks[task]
-    settings = build_defence(entry.method, entry.settings, "suite").settings
-    return {
-        "revision": REVISION,
-        "examples": _content(plan.training_examples(task)),
-        "labels": data.labels,
-        "encoder": plan.encoders[encoder].digest,
-        "attention": plan.attention(encoder),
-        "method": entry.method,
-        "settings": settings.model_dump(mode="json"),
-        "train": plan.suite.train.model_dump(mode="json", exclude={"precision", "examples"}),
-        **_machine(plan, plan.suite.train),
-        "seed": seed,
-    }
-
-
-def _evaluate_ingredients(plan: Plan, task: str, train: Cell) -> dict[str, Any]:
-    datasets = {name: _content(examples) for name, examples in plan.clean_datasets(task).items()}
-    return {"revision": evaluation.REVISION, "train": train.key, "datasets": datasets}
-
-
-def _attack_ingredients(
-    plan: Plan, task: str, attack: AttackSettings, frame: dict[str, Any], train: Cell
-) -> dict[str, Any]:
-    ingredients = {
-        "train": train.key,
-        "protocol": frame,
-        "examples": _content(plan.attacked_examples(task, attack)),
-        "judge": asset_digests([JUDGE]),
-        "seed": train.seed,
-    }
-    if attack.temperature == "calibrated":
-        ingredients["calibration"] = [evaluation.REVISION, _content(plan.clean_datasets(task)["validation"])]
-    return ingredients
-
-
-def _machine(plan: Plan, train: TrainSettings) -> dict[str, Any]:
-    return {"precision": plan.precision, "device": plan.device.type, "threads": train.threads}
-
-
-def _content(examples: Sequence[Example]) -> str:
+def content(examples: Sequence[Example]) -> str:
+    """Fingerprint of ids, texts and labels, in order."""
     return fingerprint([[example.id, list(example.fields), example.label] for example in examples])
 
 
@@ -236,6 +193,6 @@ def refuse_changed(plan: Plan, directory: RunDirectory) -> None:
         )
 
 
-def default_directory(suite: Suite) -> Path:
-    """Where a suite's run goes unless ``--out`` says otherwise."""
-    return Path("runs") / suite.name
+def default_directory(name: str) -> Path:
+    """Where a run of that name goes unless ``--out`` says otherwise."""
+    return Path("runs") / name

@@ -14,7 +14,6 @@ import torch
 
 from asa_bench.assets import asset_path
 from asa_bench.attacking.job import AttackJob
-from asa_bench.attacking.process import AttackProcess
 from asa_bench.attacking.rows import Row, split
 from asa_bench.core.environment import versions
 from asa_bench.core.errors import one_line
@@ -24,13 +23,14 @@ from asa_bench.defences import build_defence
 from asa_bench.defences.training import train
 from asa_bench.models.card import model_card
 from asa_bench.models.checkpoint import save_checkpoint, weights_digest
-from asa_bench.models.classifier import Classifier, load_classifier, new_classifier
+from asa_bench.models.classifier import new_classifier
 from asa_bench.plan import Cell, Plan
 from asa_bench.probes.evaluation import evaluate
 from asa_bench.probes.similarity import JUDGE, similarities
 from asa_bench.records import schema
 from asa_bench.records.directory import RowLog, RunDirectory
 from asa_bench.records.store import write_table
+from asa_bench.suite_plan import SuitePlan
 
 ROWS = "rows.jsonl"
 """The rows of an attack under way, inside its cell's folder."""
@@ -49,14 +49,22 @@ class Progress(Protocol):
         """The cell ended."""
 
 
+class Attacker(Protocol):
+    """Who attacks: a watched process, or this one."""
+
+    def run(self, job: AttackJob, on_row: Callable[[Row], None]) -> None:
+        """Attack every example of ``job``; ``on_row`` gets each row as it comes."""
+
+
 class CellRunner:
     """Runs the cells of one plan in one directory."""
 
-    def __init__(self, plan: Plan, directory: RunDirectory, progress: Progress, attacks: AttackProcess) -> None:
+    def __init__(self, plan: Plan, directory: RunDirectory, progress: Progress, attacks: Attacker) -> None:
         self._plan = plan
         self._directory = directory
         self._progress = progress
         self._attacks = attacks
+        self._models = directory.path / "models"
         self._stages: dict[str, Callable[[Cell, Path], dict[str, Any]]] = {
             "train": self._train,
             "evaluate": self._evaluate,
@@ -65,12 +73,12 @@ class CellRunner:
 
     def run_all(self) -> None:
         """Run every cell that is not done, in order; a cell that fails costs those that need it, nothing else."""
-        torch.set_num_threads(self._plan.suite.train.threads)
+        torch.set_num_threads(self._plan.threads)
         todo = self.todo()
         for number, cell in enumerate(todo, start=1):
             self._progress.start(cell, number, len(todo))
             self._run(cell)
-            if not self._plan.suite.keep_models and cell is _last_of(todo, cell.model):
+            if not self._plan.keeps(cell) and cell is _last_of(todo, cell.model):
                 shutil.rmtree(self._checkpoint(cell), ignore_errors=True)
 
     def todo(self) -> list[Cell]:
@@ -113,11 +121,13 @@ class CellRunner:
                 raise RuntimeError(f"needs {name}, which failed")
 
     def _checkpoint(self, cell: Cell) -> Path:
-        return self._directory.path / "models" / cell.model
+        return self._plan.checkpoint(cell, self._models)
 
     def _train(self, cell: Cell, folder: Path) -> dict[str, Any]:
         shutil.rmtree(self._checkpoint(cell), ignore_errors=True)
-        plan, settings = self._plan, self._plan.suite.train
+        plan = self._plan
+        assert isinstance(plan, SuitePlan)  # no other plan has cells of this kind
+        settings = plan.suite.train
         data, entry = plan.tasks[cell.task], plan.defence(cell.defence)
         examples = plan.training_examples(cell.task)
         encoder = plan.encoders[cell.encoder]
@@ -141,8 +151,8 @@ class CellRunner:
         return {"weights": weights_digest(model), "steps": len(records)}
 
     def _evaluate(self, cell: Cell, folder: Path) -> dict[str, Any]:
-        datasets = self._plan.clean_datasets(cell.task)
-        rows, calibration = evaluate(self._classifier(cell), datasets, self._progress.advance)
+        classifier = self._plan.classifier(cell, self._models)
+        rows, calibration = evaluate(classifier, self._plan.clean_datasets(cell.task), self._progress.advance)
         _write(folder / "predictions.parquet", cell, rows, schema.PREDICTIONS)
         _write(folder / "calibration.parquet", cell, [calibration], schema.CALIBRATION)
         return {**calibration, "weights": self._weights(cell)}
@@ -178,7 +188,8 @@ class CellRunner:
             seed=cell.seed,
             precision=plan.precision,
             attention=plan.attention(cell.encoder),
-            threads=plan.suite.train.threads,
+            threads=plan.threads,
+            device=str(plan.device),
         )
 
     def _temperature(self, cell: Cell) -> float:
@@ -192,12 +203,9 @@ class CellRunner:
             raise RuntimeError("the model was trained again and differs from the evaluated one; run with --fresh")
         return float(evaluated["temperature"])
 
-    def _weights(self, cell: Cell) -> str:
-        return str(self._directory.state(f"train/{cell.model}")["weights"])
-
-    def _classifier(self, cell: Cell) -> Classifier:
-        plan = self._plan
-        return load_classifier(self._checkpoint(cell), plan.precision, plan.device, plan.attention(cell.encoder))
+    def _weights(self, cell: Cell) -> str | None:
+        """Digest of the weights that were trained here; None for a model that the user gave."""
+        return self._directory.state(f"train/{cell.model}").get("weights")
 
 
 def _last_of(cells: Sequence[Cell], model: str) -> Cell:

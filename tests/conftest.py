@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import pandas as pd
 import pytest
 import torch
+
+from asa_bench.cli import exit_code
+from asa_bench.models.classifier import Classifier
+from asa_bench.tasks import Example
 
 GOOD = ["good", "great", "lovely", "funny", "moving", "brilliant", "warm", "clever"]
 BAD = ["bad", "awful", "dull", "boring", "weak", "terrible", "cold", "stupid"]
@@ -96,3 +102,54 @@ def batch() -> dict[str, torch.Tensor]:
     """A padded batch ``(3, 7)`` for the tiny model."""
     ids = torch.tensor([[2, 80, 90, 95, 99, 3, 0], [2, 81, 91, 3, 0, 0, 0], [2, 82, 92, 96, 97, 98, 3]])
     return {"input_ids": ids, "attention_mask": (ids != 0).long(), "labels": torch.tensor([0, 1, 1])}
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A classifier that has learnt the words of the tiny reviews."""
+    from asa_bench.defences import build_defence
+    from asa_bench.defences.training import TrainSettings, train
+    from asa_bench.models.checkpoint import save_checkpoint
+    from asa_bench.models.classifier import new_classifier
+
+    rows = sentences(96)
+    model, tokenizer = new_classifier(tiny_encoder, ("neg", "pos"), 0, "eager", 40)
+    settings = TrainSettings(epochs=12, batch_size=16, learning_rate=2e-3, max_length=40, threads=1)
+    columns = zip(rows.index, rows["text"], rows["label"], strict=True)
+    examples = [Example(str(i), (text,), int(label == "pos")) for i, text, label in columns]
+    train(model, tokenizer, examples, build_defence("baseline", {}, "test"), settings, seed=0, precision="fp32")
+    folder = tmp_path_factory.mktemp("models") / "baseline"
+    save_checkpoint(model, tokenizer, folder, "card")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def classifier(checkpoint: Path) -> Classifier:
+    """The checkpoint, loaded."""
+    from asa_bench.models.classifier import load_classifier
+
+    torch.set_num_threads(1)
+    return load_classifier(checkpoint, "fp32", torch.device("cpu"))
+
+
+class Outcome(NamedTuple):
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+Cli = Callable[..., Outcome]
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Cli:
+    """Runs ``asa-bench`` with arguments, in this process."""
+
+    def call(*arguments: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["asa-bench", *map(str, arguments)])
+        code = exit_code()
+        return Outcome(code, *capfd.readouterr())
+
+    return call

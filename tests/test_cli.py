@@ -12,43 +12,20 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 import pytest
 
-from asa_bench.cli import _exit_code
 from asa_bench.core.files import write_json
 from asa_bench.records import schema
 from asa_bench.records.store import write_table
 from asa_bench.stats.metrics import results
+from tests.conftest import Cli
 from tests.reporting.conftest import example_rows, prediction_rows, training_rows
 from tests.tomls import write_suite
 
 Data = dict[str, Any]
-
-
-class Outcome(NamedTuple):
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
-
-
-Cli = Callable[..., Outcome]
-
-
-@pytest.fixture
-def cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Cli:
-    """Runs ``asa-bench`` with arguments, in this process."""
-
-    def call(*arguments: object) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["asa-bench", *map(str, arguments)])
-        code = _exit_code()
-        return Outcome(code, *capfd.readouterr())
-
-    return call
 
 
 def in_process_of_its_own(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:

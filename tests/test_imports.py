@@ -24,7 +24,7 @@ LEVELS = (
     {"attacking"},
     {"probes"},
     {"reporting", "tracking", "console"},
-    {"suite", "plan", "running", "benchmark", "estimate", "catalogue"},
+    {"suite", "plan", "suite_plan", "model_plan", "running", "benchmark", "model_run", "estimate", "catalogue"},
     {"cli", "__init__", "__main__"},
 )
 """Parts of the package, lowest first: each may import its own level and those below."""
@@ -138,9 +138,9 @@ def loaded_by(code: str) -> list[str]:
 
 
 HELP = """
-from asa_bench.cli import _exit_code
+from asa_bench.cli import exit_code
 sys.argv = ["asa-bench", *{arguments!r}]
-assert _exit_code() == 0
+assert exit_code() == 0
 """
 
 

@@ -164,8 +164,8 @@ def test_changed_cells_are_listed_and_refused_unless_fresh(
 
 
 def test_other_out_of_domain_sizes_leave_attacks_alone(tiny_suite: dict[str, Any], finished: Run) -> None:
-    from asa_bench.plan import make_plan
     from asa_bench.suite import load_suite
+    from asa_bench.suite_plan import make_plan
 
     def keys(**evaluation: int) -> dict[str, str]:
         return {cell.name: cell.key for cell in make_plan(load_suite({**tiny_suite, "evaluation": evaluation})).cells}

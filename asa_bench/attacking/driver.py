@@ -7,12 +7,11 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
-from textattack import Attack
 from textattack.attack_results import FailedAttackResult, SkippedAttackResult, SuccessfulAttackResult
 from textattack.shared import AttackedText
 
 from asa_bench.attacking.rows import Row, empty_row, failed_row, joined
-from asa_bench.attacking.victim import predicted_label
+from asa_bench.attacking.victim import CountingAttack, predicted_label
 from asa_bench.core.errors import one_line
 from asa_bench.core.seeding import derive_seed, seed_everything
 from asa_bench.tasks import Example
@@ -20,7 +19,7 @@ from asa_bench.tasks import Example
 OUTCOMES = {SuccessfulAttackResult: "succeeded", FailedAttackResult: "failed", SkippedAttackResult: "skipped"}
 
 
-def attack_example(attack: Attack, example: Example, columns: Sequence[str], seed: int, recipe: str) -> Row:
+def attack_example(attack: CountingAttack, example: Example, columns: Sequence[str], seed: int, recipe: str) -> Row:
     """The row of one attacked example; an exception inside the attack becomes the outcome *error*.
 
     Randomness comes from ``(seed, recipe, example.id)`` alone, and caches are cleared, so that a row does not depend on
@@ -29,6 +28,7 @@ def attack_example(attack: Attack, example: Example, columns: Sequence[str], see
     seed_everything(derive_seed("attack", seed, recipe, example.id))
     attack.clear_cache()
     attack.goal_function.num_queries = 0
+    attack.candidates = 0
     started = time.perf_counter()
     try:
         result = attack.attack(AttackedText(OrderedDict(zip(columns, example.fields, strict=True))), example.label)
@@ -36,7 +36,7 @@ def attack_example(attack: Attack, example: Example, columns: Sequence[str], see
     except Exception as error:
         row = failed_row(example, "error", one_line(error))
         row["queries"] = attack.goal_function.num_queries
-    return {**row, "seconds": time.perf_counter() - started}
+    return {**row, "candidates": attack.candidates, "seconds": time.perf_counter() - started}
 
 
 def _outcome(result: Any) -> Row:

@@ -19,6 +19,7 @@ class AttackJob(BaseModel):
     recipe: Recipe
     """What to do; its name is a part of each example's seed."""
     checkpoint: Path
+    """Folder of the model; whoever attacks a function of the user's does not look there."""
     columns: tuple[str, ...]
     """Names of the text fields."""
     examples: tuple[Example, ...]
@@ -29,3 +30,5 @@ class AttackJob(BaseModel):
     precision: Resolved
     attention: Kernel
     threads: int
+    device: str = "cpu"
+    """As torch names it."""

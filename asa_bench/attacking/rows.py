@@ -24,6 +24,7 @@ def empty_row(example: Example) -> Row:
         "queries": None,
         "words_changed": None,
         "message": None,
+        "candidates": None,
         "seconds": None,
     }
 

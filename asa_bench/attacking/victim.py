@@ -15,16 +15,15 @@ from textattack.models.wrappers import ModelWrapper
 from torch import Tensor
 
 from asa_bench.attacking.recipe import Recipe, resolve
-from asa_bench.models.classifier import Classifier
+from asa_bench.models.classifier import TextClassifier
 
 
 class Victim(ModelWrapper):  # type: ignore[misc]
     """A classifier behind TextAttack's interface: dynamic padding, training length, eval mode asserted per call."""
 
-    def __init__(self, classifier: Classifier, on_call: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, classifier: TextClassifier, on_call: Callable[[], None] = lambda: None) -> None:
         self.classifier = classifier
-        self.model = classifier.model
-        self.tokenizer = classifier.tokenizer
+        self.model = classifier  # TextAttack names its class in a notice
         self._on_call = on_call
 
     def __call__(self, text_input_list: Sequence[str | Sequence[str]], **_: Any) -> Tensor:
@@ -63,7 +62,22 @@ class CalibratedGoal(UntargetedClassification):  # type: ignore[misc]
         return -float(model_output[self.ground_truth_output])
 
 
-def build_attack(recipe: Recipe, victim: Victim, query_budget: int, temperature: float | None) -> Attack:
+class CountingAttack(Attack):  # type: ignore[misc]
+    """TextAttack's attack, which also counts the candidate texts that its constraints let through.
+
+    An attack without candidates (missing data, constraints that refuse everything) looks like a robust model.
+    """
+
+    candidates = 0
+
+    def get_transformations(self, *arguments: Any, **options: Any) -> Any:
+        """Candidates for one text, as TextAttack finds them."""
+        found = super().get_transformations(*arguments, **options)
+        self.candidates += len(found)
+        return found
+
+
+def build_attack(recipe: Recipe, victim: Victim, query_budget: int, temperature: float | None) -> CountingAttack:
     """TextAttack's recipe on ``victim`` with our goal function; its search and constraints are unmodified.
 
     Args:
@@ -75,15 +89,10 @@ def build_attack(recipe: Recipe, victim: Victim, query_budget: int, temperature:
     attack = resolve(recipe.build).build(victim)
     options: Mapping[str, Any] = {"query_budget": query_budget, "model_batch_size": victim.classifier.batch_size}
     goal = RawGoal(victim, **options) if temperature is None else CalibratedGoal(victim, temperature, **options)
-    _use_own_unknown_token(attack.search_method, victim.tokenizer)
+    if hasattr(attack.search_method, "unk_token"):
+        attack.search_method.unk_token = victim.classifier.unknown_token  # TextAttack has a literal [UNK]
     constraints = [*attack.constraints, *attack.pre_transformation_constraints]
-    return Attack(goal, constraints, attack.transformation, attack.search_method)
-
-
-def _use_own_unknown_token(search: Any, tokenizer: Any) -> None:
-    """Rank words with the model's unknown token, not a literal ``[UNK]``; without one, by leaving the word out."""
-    if hasattr(search, "unk_token"):
-        search.unk_token = tokenizer.unk_token or ""
+    return CountingAttack(goal, constraints, attack.transformation, attack.search_method)
 
 
 def predicted_label(output: Any) -> int:

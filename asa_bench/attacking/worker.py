@@ -66,22 +66,21 @@ def _prepare(job: AttackJob, reporter: _Reporter) -> Any:
     from asa_bench.attacking.victim import Victim, build_attack
 
     written = (job.checkpoint / "config.json").stat().st_mtime_ns
-    classifier = _classifier(job.checkpoint, job.precision, job.attention, job.threads, written)
+    classifier = _classifier(job.checkpoint, job.precision, job.device, job.attention, job.threads, written)
     victim = Victim(classifier, on_call=reporter.alive)
     with no_nltk_downloads():
         return build_attack(job.recipe, victim, job.query_budget, job.temperature)
 
 
 @lru_cache(maxsize=1)
-def _classifier(checkpoint: Path, precision: Any, attention: Any, threads: int, _written: int) -> Any:
+def _classifier(checkpoint: Path, precision: Any, device: str, attention: Any, threads: int, _written: int) -> Any:
     """The classifier, kept for the next attack on the same checkpoint."""
     import torch
 
     from asa_bench.models.classifier import load_classifier
-    from asa_bench.models.precision import default_device
 
     torch.set_num_threads(threads)
-    return load_classifier(checkpoint, precision, default_device(), attention)
+    return load_classifier(checkpoint, precision, torch.device(device), attention)
 
 
 if __name__ == "__main__":

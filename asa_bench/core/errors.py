@@ -21,6 +21,10 @@ class MissingAssetError(InputError):
     """A model, data set or lexicon is neither cached nor reachable."""
 
 
+class DamagedRunError(InputError):
+    """A run's files are there but cannot be read. For the gate: *could not measure*."""
+
+
 class RunIncompleteError(AsaBenchError):
     """Some cells failed; tables were written for the rest."""
 

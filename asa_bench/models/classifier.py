@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -26,6 +26,24 @@ HEADLESS = ("Model", "ForMaskedLM", "ForPreTraining")
 """Ends of architecture names that hold an encoder without a task's head."""
 
 
+class TextClassifier(Protocol):
+    """What evaluation and attacks ask of a model: a checkpoint behind it, or any function of the user's."""
+
+    @property
+    def batch_size(self) -> int:
+        """Texts per call."""
+
+    @property
+    def unknown_token(self) -> str:
+        """What a word is replaced by to see how much it matters; empty: the word is left out."""
+
+    def logits(self, texts: Sequence[Text]) -> Tensor:
+        """Logits ``(len(texts), labels)`` in float32 on the CPU."""
+
+    def truncated(self, texts: Sequence[Text]) -> list[bool | None]:
+        """Whether each text is longer than the model reads; None where that is not known."""
+
+
 @dataclass(frozen=True)
 class Classifier:
     """A model with its tokenizer and the settings under which it is used."""
@@ -41,6 +59,16 @@ class Classifier:
         """Where the model lies."""
         device: torch.device = self.model.device
         return device
+
+    @property
+    def unknown_token(self) -> str:
+        """The tokenizer's own; empty where it has none."""
+        return str(self.tokenizer.unk_token or "")
+
+    def truncated(self, texts: Sequence[Text]) -> list[bool | None]:
+        """Whether each text has more tokens than ``max_length``."""
+        encoded = encode(self.tokenizer, texts, None)
+        return [len(row["input_ids"]) > self.max_length for row in encoded]
 
     def logits(self, texts: Sequence[Text]) -> Tensor:
         """Logits ``(len(texts), labels)`` in float32 on the CPU, in eval mode.
@@ -68,12 +96,12 @@ class Classifier:
         return logits.float().cpu()
 
 
-def encode(tokenizer: Any, texts: Sequence[Text], max_length: int) -> list[dict[str, list[int]]]:
-    """Token ids of each text, unpadded, truncated to ``max_length``; pairs are encoded as pairs."""
+def encode(tokenizer: Any, texts: Sequence[Text], max_length: int | None) -> list[dict[str, list[int]]]:
+    """Token ids of each text, unpadded, truncated to ``max_length`` unless that is None; pairs are encoded as pairs."""
     if not texts:
         return []
     columns = [list(column) for column in zip(*texts, strict=True)]
-    encoded = tokenizer(*columns, truncation=True, max_length=max_length)
+    encoded = tokenizer(*columns, truncation=max_length is not None, max_length=max_length, verbose=False)
     return [{key: encoded[key][i] for key in encoded} for i in range(len(texts))]
 
 
@@ -140,6 +168,24 @@ def positions(config: Any) -> int:
     return limit - config.pad_token_id - 1 if config.model_type in OFFSET_POSITIONS else limit
 
 
+def classifier_labels(folder: Path) -> tuple[str, ...]:
+    """The label names of the classifier in ``folder``, in the order of their ids, without loading its weights.
+
+    Raises:
+        InputError: when the folder is no safe, complete checkpoint of a classifier of one label per text.
+    """
+    check_folder(folder, "model")
+    config = read_json(folder / "config.json")
+    architecture = next(iter(config.get("architectures") or ["unknown"]))
+    if not architecture.endswith("ForSequenceClassification"):
+        raise InputError(f"model {folder}: not a sequence classifier ({architecture})")
+    names = config.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}  # what transformers leaves out of the file
+    if len(names) < 2 or config.get("problem_type") == "multi_label_classification":
+        kind = "several labels per text" if len(names) > 1 else "a regression"
+        raise InputError(f"model {folder}: {kind}; attacks need a classifier of one label per text")
+    return tuple(str(names[key]) for key in sorted(names, key=int))
+
+
 def load_classifier(
     folder: Path, precision: Resolved, device: torch.device, attention: Attention = "auto", batch_size: int = 32
 ) -> Classifier:
@@ -150,11 +196,7 @@ def load_classifier(
     """
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    check_folder(folder, "model")
-    config = read_json(folder / "config.json")
-    architecture = next(iter(config.get("architectures") or ["unknown"]))
-    if not architecture.endswith("ForSequenceClassification"):
-        raise InputError(f"model {folder}: not a sequence classifier ({architecture})")
+    classifier_labels(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     model = AutoModelForSequenceClassification.from_pretrained(
         folder,

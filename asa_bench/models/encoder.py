@@ -70,13 +70,6 @@ def _find(settings: EncoderSettings, root: Path) -> Path:
         return local
     if settings.name.startswith((".", "/", "~")):
         raise InputError(f"encoder '{settings.name}': no such folder")
-    return _from_hub(settings)
-
-
-def _from_hub(settings: EncoderSettings) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
     if settings.revision is None:
         known = ", ".join(sorted(SHIPPED))
         hint = nearest(settings.name, SHIPPED)
@@ -84,12 +77,24 @@ def _from_hub(settings: EncoderSettings) -> Path:
             f"encoder '{settings.name}': neither shipped ({known}) nor a local folder; "
             f"a Hub model needs a pinned 'revision'{hint}"
         )
+    return from_hub(settings.name, settings.revision, f"encoder '{settings.name}'")
+
+
+def from_hub(name: str, revision: str | None, what: str) -> Path:
+    """The snapshot of a Hub repository's safe files in the local cache; a ``revision`` of None is the newest.
+
+    Raises:
+        MissingAssetError: when it is neither cached nor reachable; the message opens with ``what``.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
     patterns = ["*.safetensors", "*.json", "*.txt", "*.model"]
     try:
-        return Path(snapshot_download(settings.name, revision=settings.revision, allow_patterns=patterns))
+        return Path(snapshot_download(name, revision=revision, allow_patterns=patterns))
     except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise MissingAssetError(f"encoder '{settings.name}': not on the Hub or out of reach ({reason})") from None
+        raise MissingAssetError(f"{what}: not on the Hub or out of reach ({reason})") from None
 
 
 def checkpoint_digest(folder: Path) -> str:

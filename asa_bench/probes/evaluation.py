@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from asa_bench.core.validation import Settings
-from asa_bench.models.classifier import Classifier
+from asa_bench.models.classifier import TextClassifier
 from asa_bench.probes.calibration import cross_entropy, fit_temperature
 from asa_bench.tasks import Example
 
@@ -33,37 +33,54 @@ class EvaluationSettings(Settings):
 
 
 def evaluate(
-    classifier: Classifier, datasets: Mapping[str, Sequence[Example]], on_progress: Callable[[int, int], None]
-) -> tuple[list[dict[str, Any]], dict[str, float]]:
+    classifier: TextClassifier, datasets: Mapping[str, Sequence[Example]], on_progress: Callable[[int, int], None]
+) -> tuple[list[dict[str, Any]], dict[str, float | None]]:
     """Rows of ``predictions.parquet`` and of ``calibration.parquet``, without the columns that name the cell.
 
     Args:
-        classifier: the trained model.
-        datasets: *validation*, *test* and out-of-domain sets.
+        classifier: the model.
+        datasets: *test*, *validation* and out-of-domain sets; without validation, temperature and loss are None.
         on_progress: told the examples done and in all.
     """
     total = sum(map(len, datasets.values()))
     logits: dict[str, Tensor] = {}
+    truncated: dict[str, list[bool | None]] = {}
     done = 0
     for name, examples in datasets.items():
         pieces = []
         for start in range(0, len(examples), PIECE):
-            piece = examples[start : start + PIECE]
-            pieces.append(classifier.logits([example.fields for example in piece]))
-            done += len(piece)
+            texts = [example.fields for example in examples[start : start + PIECE]]
+            pieces.append(classifier.logits(texts))
+            truncated.setdefault(name, []).extend(classifier.truncated(texts))
+            done += len(texts)
             on_progress(done, total)
         logits[name] = torch.cat(pieces)
-    labels = torch.tensor([example.label for example in datasets["validation"]])
-    temperature = fit_temperature(logits["validation"], labels)
-    rows = [row for name in datasets for row in _rows(name, datasets[name], logits[name], temperature)]
-    loss = cross_entropy(logits["validation"].double(), labels)
-    return rows, {"temperature": temperature, "validation_loss": loss}
+    calibration = _calibrate(logits.get("validation"), datasets.get("validation", ()))
+    rows = [
+        {**row, "truncated": long}
+        for name in datasets
+        for row, long in zip(
+            _rows(name, datasets[name], logits[name], calibration["temperature"]), truncated[name], strict=True
+        )
+    ]
+    return rows, calibration
 
 
-def _rows(dataset: str, examples: Sequence[Example], logits: Tensor, temperature: float) -> list[dict[str, Any]]:
+def _calibrate(logits: Tensor | None, examples: Sequence[Example]) -> dict[str, float | None]:
+    if logits is None:
+        return {"temperature": None, "validation_loss": None}
+    labels = torch.tensor([example.label for example in examples])
+    loss = cross_entropy(logits.double(), labels)
+    return {"temperature": fit_temperature(logits, labels), "validation_loss": loss}
+
+
+def _rows(dataset: str, examples: Sequence[Example], logits: Tensor, temperature: float | None) -> list[dict[str, Any]]:
     confidence, prediction = logits.double().softmax(dim=1).max(dim=1)
-    calibrated = (logits.double() / temperature).softmax(dim=1).amax(dim=1)
-    columns = zip(examples, prediction.tolist(), confidence.tolist(), calibrated.tolist(), strict=True)
+    if temperature is None:
+        calibrated: list[float | None] = [None] * len(examples)
+    else:
+        calibrated = (logits.double() / temperature).softmax(dim=1).amax(dim=1).tolist()
+    columns = zip(examples, prediction.tolist(), confidence.tolist(), calibrated, strict=True)
     return [
         {
             "dataset": dataset,

@@ -36,10 +36,12 @@ EXAMPLES = pa.schema(
         ("seconds", pa.float64()),
         ("message", pa.string()),
         ("protocol", pa.string()),
+        ("candidates", pa.int64()),
     ]
 )
 """One row per attacked example. ``adversarial_*``, ``words_changed`` and ``similarity`` are null unless the attack
-succeeded; ``message`` says why an example ended in *error* or *timeout*. Texts of several fields are JSON arrays."""
+succeeded; ``message`` says why an example ended in *error* or *timeout*. Texts of several fields are JSON arrays.
+``candidates`` counts the texts that the attack's constraints let through: with 0 it had nothing to try."""
 
 PREDICTIONS = pa.schema(
     [
@@ -50,10 +52,15 @@ PREDICTIONS = pa.schema(
         ("prediction", pa.int64()),
         ("confidence", pa.float64()),
         ("calibrated_confidence", pa.float64()),
+        ("truncated", pa.bool_()),
     ]
 )
 """One row per clean example: ``dataset`` is *validation*, *test* or an out-of-domain set's name. Confidences are the
-probability of the predicted label, at temperature 1 and at the fitted temperature."""
+probability of the predicted label, at temperature 1 and at the fitted temperature. ``truncated``: the text is longer
+than the model reads; null where that is not known."""
+
+ADDED = {"candidates", "truncated"}
+"""Columns that runs of earlier versions do not have; they read as null."""
 
 CALIBRATION = pa.schema([*_CELL_FIELDS, ("temperature", pa.float64()), ("validation_loss", pa.float64())])
 """One row per model: the temperature fitted on validation and the validation cross-entropy at temperature 1 (nats)."""
@@ -91,4 +98,6 @@ def table(rows: Iterable[Mapping[str, Any]] | pd.DataFrame, schema: pa.Schema) -
 def _dtype(kind: pa.DataType) -> str:
     if pa.types.is_integer(kind):
         return "Int64"
+    if pa.types.is_boolean(kind):
+        return "boolean"
     return "Float64" if pa.types.is_floating(kind) else "string"

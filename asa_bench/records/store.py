@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from asa_bench.core.errors import InputError
+from asa_bench.core.errors import DamagedRunError, InputError
 from asa_bench.core.files import atomic_path, read_json, write_text
 from asa_bench.records import schema
 
@@ -49,16 +49,20 @@ def load_run(path: str | Path) -> Run:
     """Load a run directory. Tables that a run does not have are empty.
 
     Raises:
-        InputError: when ``path`` is missing, is no run directory, was written by a newer version or is damaged.
+        InputError: when ``path`` is missing, is no run, or was written by a newer version.
+        DamagedRunError: when the run is damaged.
     """
     folder = Path(path)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such run directory")
     if not (folder / "run.json").is_file():
         raise InputError(f"{folder}: not a run directory (no run.json in it)")
-    info = read_json(folder / "run.json")
+    try:
+        info = read_json(folder / "run.json")
+    except InputError as error:
+        raise DamagedRunError(str(error)) from None
     if not isinstance(info, dict) or not isinstance(info.get("format"), int):
-        raise InputError(f"{folder / 'run.json'}: field 'format' is missing; not a run of asa-bench")
+        raise DamagedRunError(f"{folder / 'run.json'}: field 'format' is missing; not a run of asa-bench")
     if info["format"] > schema.FORMAT:
         raise InputError(f"{folder / 'run.json'}: format {info['format']} is newer than {schema.FORMAT}; upgrade")
     tables = {name: read_table(folder / f"{name}.parquet", kind) for name, kind in TABLES.items()}
@@ -69,17 +73,17 @@ def read_table(path: Path, kind: pa.Schema) -> pd.DataFrame:
     """A table of a run; empty when its file does not exist.
 
     Raises:
-        InputError: when the file is damaged or lacks a column.
+        DamagedRunError: when the file is damaged or lacks a column.
     """
     if not path.is_file():
         return schema.table([], kind)
     try:
         frame = pq.read_table(path).to_pandas()
     except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path}: damaged Parquet file: {str(error).splitlines()[0]}") from None
-    missing = [name for name in kind.names if name not in frame.columns]
+        raise DamagedRunError(f"{path}: damaged Parquet file: {str(error).splitlines()[0]}") from None
+    missing = [name for name in kind.names if name not in frame.columns and name not in schema.ADDED]
     if missing:
-        raise InputError(f"{path}: column '{missing[0]}' is missing")
+        raise DamagedRunError(f"{path}: column '{missing[0]}' is missing")
     return schema.table(frame, kind)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asa_bench.reporting.formats import listed, p_value, percent, points
+from asa_bench.reporting.formats import listed, p_value, percent, percent_interval, points
 from asa_bench.reporting.view import View
-from asa_bench.stats.intervals import MINIMUM_SEEDS
+from asa_bench.stats.intervals import MINIMUM_SEEDS, Estimate
 from asa_bench.stats.metrics import robust_under_all
 from asa_bench.stats.paired import ALPHA, Paired, combine_seeds, examples_needed, holm, paired
 
@@ -49,11 +49,35 @@ def sentences(view: View) -> list[str]:
     if not view.text_attacks:
         return ["No attack has given results, so nothing is known about robustness."]
     if view.baseline is None:
-        return ["No defence here is the baseline, so the table below stands without a comparison."]
+        return [*(_level(view, defence) for defence in view.defences), _ALONE]
     compared = comparisons(view)
     if not compared:
         return [f"No defence shares attacked examples with {view.baseline}, so nothing is compared."]
     return [*(_sentence(view, comparison) for comparison in compared), _scope(compared)]
+
+
+_ALONE = (
+    "No defence here is the baseline, so nothing is compared; asa-bench compare sets this run beside another one, "
+    "example by example."
+)
+
+
+def _level(view: View, defence: str) -> str:
+    """What one model reaches, where there is nothing to compare it with."""
+    clean, worst = view.estimate(defence, "clean_accuracy"), view.estimate(defence, "worst_case_accuracy")
+    return (
+        f"{defence} is right on {_share(clean)} of the clean texts, "
+        f"and still right on {_share(worst)} under {_under(view)}."
+    )
+
+
+def _share(estimate: Estimate) -> str:
+    interval = percent_interval(estimate.low, estimate.high)
+    return f"{percent(estimate.value)} %" + (f" ({interval}; n = {estimate.n:,})" if interval else "")
+
+
+def _under(view: View) -> str:
+    return view.text_attacks[0] if len(view.text_attacks) == 1 else f"each of {listed(view.text_attacks)}"
 
 
 def _pairs(view: View, base: str, defence: str, attacks: list[str]) -> list[Paired]:
@@ -69,7 +93,7 @@ def _pairs(view: View, base: str, defence: str, attacks: list[str]) -> list[Pair
 
 def _sentence(view: View, comparison: Comparison) -> str:
     pair, base = comparison.pair, view.baseline
-    under = view.text_attacks[0] if len(view.text_attacks) == 1 else f"each of {listed(view.text_attacks)}"
+    under = _under(view)
     evidence = f"{_interval(pair)}{_p(comparison)}, n = {pair.n}"
     if comparison.significant:
         direction = "above" if pair.difference > 0 else "below"

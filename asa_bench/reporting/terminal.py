@@ -7,7 +7,7 @@ from rich.text import Text
 
 from asa_bench.records.store import Run
 from asa_bench.reporting.accuracy_tables import comparison as comparison_table
-from asa_bench.reporting.tables import Cell
+from asa_bench.reporting.tables import Cell, Table
 from asa_bench.reporting.texts import visible
 from asa_bench.reporting.view import views
 
@@ -28,6 +28,16 @@ def comparison(run: Run) -> RichTable:
             cells = {column.title: _text(cell) for column, cell in zip(table.columns, row, strict=True)}
             place = [Text(view.task), Text(view.encoder)] if several else []
             shown.add_row(*place, *(cells.get(title, Text("–")) for title in titles))
+    return shown
+
+
+def rich_table(table: Table) -> RichTable:
+    """A table for the terminal, without its caption."""
+    shown = RichTable(title=table.title, title_justify="left")
+    for column in table.columns:
+        shown.add_column(Text(visible(column.title)), justify="right" if column.numeric else "left", overflow="fold")
+    for row in table.rows:
+        shown.add_row(*map(_text, row))
     return shown
 
 

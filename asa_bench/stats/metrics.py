@@ -56,6 +56,8 @@ def clean_metrics(predictions: pd.DataFrame) -> Named:
         elif dataset not in IN_DOMAIN:
             yield f"accuracy_{dataset}", _share(rows)
     test = predictions[predictions["dataset"] == TEST]
+    if test["truncated"].notna().any():
+        yield "truncated_share", _share(test["truncated"].dropna())
     for metric, column in (("ece", "confidence"), ("ece_calibrated", "calibrated_confidence")):
         error = expected_calibration_error(test[column], right[test.index])
         if error is not None:
@@ -76,6 +78,8 @@ def attack_metrics(rows: pd.DataFrame) -> Named:
     yield "attacked_clean_accuracy", _share(_right_before(rows))
     yield from _number("queries_mean", attacked["queries"])
     yield from _number("queries_median", attacked["queries"], "median")
+    if rows["candidates"].notna().any():
+        yield from _number("candidates_mean", attacked["candidates"])
     yield from _number("words_changed_mean", succeeded["words_changed"])
     yield from _number("similarity_mean", succeeded["similarity"])
     yield "errors", Estimate(float((outcome == "error").sum()), None, None, len(rows))

@@ -17,6 +17,9 @@ from asa_bench.stats.intervals import MINIMUM_SEEDS, NO_SPREAD, Interval, t_inte
 ALPHA = 0.05
 """Two-sided error that a test may make."""
 
+RESOLUTION = 1e-4
+"""How finely :func:`smallest_difference` is searched, as a fraction."""
+
 POWER = 0.8
 """Power that :func:`examples_needed` asks for, as is usual."""
 
@@ -147,6 +150,22 @@ def examples_needed(difference: float, discordant_share: float) -> int:
     error, miss = float(norm.ppf(1 - ALPHA / 2)), float(norm.ppf(POWER))
     spread = error * math.sqrt(discordant_share) + miss * math.sqrt(discordant_share - difference**2)
     return math.ceil((spread / difference) ** 2)
+
+
+def smallest_difference(n: int, discordant_share: float) -> float | None:
+    """The smallest difference that ``n`` pairs show with 80 % power, by :func:`examples_needed`; None: not any.
+
+    Args:
+        n: pairs.
+        discordant_share: share of the pairs of which exactly one side is right; a difference is never larger.
+    """
+    if not 0 < discordant_share <= 1 or n < examples_needed(discordant_share, discordant_share):
+        return None
+    low, high = 0.0, discordant_share
+    while high - low > RESOLUTION:
+        middle = (low + high) / 2
+        low, high = (low, middle) if examples_needed(middle, discordant_share) <= n else (middle, high)
+    return high
 
 
 def _both(pairs: Sequence[Paired]) -> float:

@@ -39,6 +39,26 @@ def read_splits(settings: TaskSettings, folder: Path) -> tuple[dict[str, pd.Data
     return {part: _frame(data[name], settings) for part, name in names.items()}, _declared(feature)
 
 
+def read_split(settings: TaskSettings, folder: Path, split: str | None) -> tuple[pd.DataFrame, tuple[str, ...] | None]:
+    """One split of the data set ``settings.data``, and the label names that it declares, if it does.
+
+    Args:
+        settings: name, subset, revision and columns.
+        folder: where the data set would lie if it is a local one.
+        split: its name; None: *test*, else *validation*, else the only one.
+
+    Raises:
+        InputError: when there is no such data set or split, or the Hub data set's revision is not pinned.
+    """
+    data = _load(settings, folder)
+    usual = [name for name in ("test", "validation") if name in data] or list(data)[: 1 if len(data) == 1 else 0]
+    name = split or (usual[0] if usual else None)
+    if name is None or name not in data:
+        wanted = f"no split '{name}'{nearest(name, data)}" if name else "name a split with --split"
+        raise InputError(f"{settings.data}: {wanted} (splits: {', '.join(data)})")
+    return _frame(data[name], settings), _declared(data[name].features.get(settings.label))
+
+
 def _frame(split: Any, settings: TaskSettings) -> pd.DataFrame:
     """The used columns only: others may hold images or audio that would be decoded for nothing."""
     wanted = list(dict.fromkeys([*settings.text, settings.label]))

@@ -79,7 +79,18 @@ def test_raw_equals_textattacks_own_goal_function(classifier: Classifier) -> Non
 
     stock = DeepWordBugGao2018.build(Victim(classifier))
     stock.goal_function.query_budget = 200
-    assert rows_of(stock, examples(8)) == rows_of(built(classifier, temperature=None), examples(8))
+    rows = rows_of(built(classifier, temperature=None), examples(8))
+    assert min(row["candidates"] for row in rows if row["outcome"] != "skipped") > 0
+    assert rows_of(stock, examples(8)) == [{**row, "candidates": 0} for row in rows]  # stock does not count them
+
+
+def test_an_attack_that_finds_nothing_to_try_is_seen(classifier: Classifier) -> None:
+    from textattack.constraints.pre_transformation import MaxWordIndexModification
+
+    attack = built(classifier)
+    attack.pre_transformation_constraints.append(MaxWordIndexModification(0))
+    attacked = [row for row in rows_of(attack, examples(8)) if row["outcome"] != "skipped"]
+    assert {(row["outcome"], row["candidates"]) for row in attacked} == {("failed", 0)}
 
 
 def test_a_saturated_model_starves_the_raw_search_but_not_the_calibrated_one(classifier: Classifier) -> None:

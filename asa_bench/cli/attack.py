@@ -1,0 +1,93 @@
+"""``attack``: a model that the user already has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from asa_bench.cli.app import FreshOption, QuietOption, app, progress, quiet_libraries, show_finished
+from asa_bench.core.errors import InputError
+
+
+@app.command("attack")
+def attack_command(
+    model: Annotated[str, typer.Option(metavar="PATH-OR-HUB", help="A sequence classifier: a folder, or name@commit.")],
+    data: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE-OR-HUB",
+            help="Rows to attack: CSV, TSV, JSONL, Parquet, a folder, "
+            "name@commit of a Hub data set, or a shipped task's name.",
+        ),
+    ],
+    attacks: Annotated[
+        list[str],
+        typer.Option(
+            "--attack",
+            metavar="NAME",
+            help="A recipe (see: asa-bench list attacks); may be repeated, or several joined by commas.",
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Run directory; runs/<name>-on-<task> by default.")
+    ] = None,
+    name: Annotated[str, typer.Option(metavar="N", help="What tables call the model.")] = "model",
+    task_name: Annotated[
+        str | None, typer.Option(metavar="T", help="What tables call the data; the file's stem by default.")
+    ] = None,
+    text: Annotated[str, typer.Option(metavar="COL[,COL2]", help="Text column; two make a pair.")] = "text",
+    label: Annotated[str, typer.Option(metavar="COL", help="Label column: the model's label ids or names.")] = "label",
+    labels: Annotated[
+        str | None, typer.Option(metavar="A=X,B=Y", help="What the model calls the data's labels: pos=1,neg=0.")
+    ] = None,
+    validation: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Rows to fit the temperature on; by default rows of the data that are not attacked, if there are 200.",
+        ),
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Split of a folder or Hub data set; test by default.")
+    ] = None,
+    examples: Annotated[
+        int | None, typer.Option(metavar="N", help="Rows to attack; 200 by default, or all where there are fewer.")
+    ] = None,
+    query_budget: Annotated[
+        int | None, typer.Option(metavar="N", help="Most queries per example; the recipe's own by default.")
+    ] = None,
+    temperature: Annotated[
+        str, typer.Option(metavar="calibrated|raw", help="What the search sees of the model's scores.")
+    ] = "calibrated",
+    precision: Annotated[str, typer.Option(metavar="auto|fp32|bf16", help="Number format of the model.")] = "auto",
+    device: Annotated[str, typer.Option(metavar="D", help="auto, cpu, cuda or cuda:1.")] = "auto",
+    threads: Annotated[int, typer.Option(metavar="N", help="CPU threads; results depend on it.")] = 2,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the attacks.")] = 0,
+    fresh: FreshOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Attack a text classifier that you already have, on your own data, and write a report."""
+    settings: dict[str, Any] = {
+        "name": name, "task_name": task_name, "text": tuple(text.split(",")), "label": label,
+        "labels": _mapping(labels), "split": split, "query_budget": query_budget, "temperature": temperature,
+        "precision": precision, "device": device, "threads": threads, "seed": seed,
+    }  # fmt: skip
+    from asa_bench.model_run import attack
+
+    quiet_libraries()
+    with progress(quiet=quiet) as watching:
+        finished = attack(
+            model, examples=data, attacks=attacks, validation=validation, out=out, fresh=fresh, progress=watching,
+            number=examples, **settings,
+        )  # fmt: skip
+    show_finished(finished)
+
+
+def _mapping(text: str | None) -> dict[str, str]:
+    """``pos=1,neg=0`` as a mapping."""
+    pairs = [pair.partition("=") for pair in text.split(",")] if text else []
+    if wrong := ["".join(pair) for pair in pairs if not (pair[0].strip() and pair[2].strip())]:
+        raise InputError(f"--labels: expected label=model's label, got '{wrong[0]}'")
+    return {found.strip(): target.strip() for found, _, target in pairs}

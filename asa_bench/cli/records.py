@@ -1,0 +1,88 @@
+"""``report``, ``compare``, ``gate`` and ``reference``: from records alone, without torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from asa_bench.cli.app import FormatOption, app, output
+from asa_bench.core.errors import InputError
+from asa_bench.core.files import write_text
+
+reference_app = typer.Typer(no_args_is_help=True, help="Runs kept in one small file, to compare later ones with.")
+app.add_typer(reference_app, name="reference")
+
+ReferenceArgument = Annotated[
+    str, typer.Argument(metavar="REFERENCE", help="A run directory, a reference's file, or its name.")
+]
+NewArgument = Annotated[str, typer.Argument(metavar="NEW", help="The run directory (or reference) to be judged.")]
+
+
+@app.command("report")
+def report_command(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run directory, or a reference.")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where to; by default the run's folder 'report'.")
+    ] = None,
+) -> None:
+    """Make a run's report anew from its records."""
+    from asa_bench.records.reference import open_run
+    from asa_bench.reporting.report import write_report
+
+    loaded = open_run(run)
+    if out is None and loaded.path.is_file():
+        raise InputError(f"{run}: a reference has no folder of its own; name one with --out")
+    output().print(f"report: {write_report(loaded, out)}", highlight=False, soft_wrap=True)
+
+
+@app.command("compare")
+def compare_command(reference: ReferenceArgument, new: NewArgument, form: FormatOption = "text") -> None:
+    """Compare two runs, example by example: differences, intervals, tests, and what flipped."""
+    from asa_bench.tracking.compare import compare
+    from asa_bench.tracking.writing import to_json, to_markdown_text, to_text
+
+    comparison = compare(reference, new)
+    if form == "text":
+        output().print(to_text(comparison), highlight=False)
+    else:
+        typer.echo(to_json(comparison) if form == "json" else to_markdown_text(comparison), nl=form == "json")
+
+
+@app.command("gate")
+def gate_command(
+    reference: ReferenceArgument,
+    new: NewArgument,
+    limits: Annotated[Path | None, typer.Option(metavar="FILE", help="A TOML file of limits (see docs/ci.md).")] = None,
+    summary: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write Markdown there; $GITHUB_STEP_SUMMARY is added to.")
+    ] = None,
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit's XML there.")] = None,
+) -> None:
+    """Judge a run by a reference. Exit: 0 no significant loss, 1 regressed, 3 could not measure, 4 not comparable."""
+    from asa_bench.tracking.gate import gate
+    from asa_bench.tracking.limits import read_limits
+    from asa_bench.tracking.writing import to_junit, verdict_markdown, write_summary
+
+    verdict = gate(reference, new, read_limits(limits))
+    if summary is not None:
+        write_summary(summary, verdict_markdown(verdict))
+    if junit is not None:
+        write_text(junit, to_junit(verdict))
+    for sentence in verdict.sentences:
+        output().print(sentence, highlight=False, markup=False, soft_wrap=True)
+    raise typer.Exit(int(verdict.code))
+
+
+@reference_app.command("save")
+def save_command(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A finished run directory.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The reference's name, or a path ending in .json.")],
+    texts: Annotated[bool, typer.Option("--texts", help="Keep the texts, too, so that flips can be read.")] = False,
+) -> None:
+    """Keep of a run what a later comparison needs, in one small file under reports/references/."""
+    from asa_bench.records.reference import open_run, reference_path, save_reference
+
+    path = save_reference(open_run(run), reference_path(name), texts=texts)
+    output().print(f"reference: {path} ({path.stat().st_size / 1024:,.0f} KiB)", highlight=False, soft_wrap=True)

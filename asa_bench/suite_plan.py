@@ -1,0 +1,135 @@
+"""The plan of a suite: every defence is trained on every task and encoder once per seed, then attacked."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from typing_extensions import override
+
+from asa_bench.core.errors import InputError
+from asa_bench.defences import build_defence
+from asa_bench.defences.training import REVISION
+from asa_bench.models.classifier import check_encoder
+from asa_bench.models.encoder import Encoder, resolve_encoder
+from asa_bench.models.precision import Kernel, default_device, resolve_attention, resolve_precision
+from asa_bench.plan import Cell, Plan, content
+from asa_bench.suite import DefenceEntry, LoadedSuite, Suite
+from asa_bench.tasks import Example, TaskSettings, choose, load_task
+
+
+@dataclass(frozen=True)
+class SuitePlan(Plan):
+    """A suite with its data and encoders at hand, on this machine."""
+
+    suite: Suite
+    encoders: dict[str, Encoder]
+
+    @override
+    def resolved(self) -> dict[str, Any]:
+        return self.suite.resolved()
+
+    @property
+    @override
+    def encoder_digests(self) -> dict[str, str]:
+        return {name: encoder.digest for name, encoder in self.encoders.items()}
+
+    @override
+    def assets(self) -> list[str]:
+        return self.suite.assets()
+
+    @override
+    def keeps(self, cell: Cell) -> bool:
+        return self.suite.keep_models
+
+    @override
+    def floor(self, task: str) -> float | None:
+        return self.task_settings(task).clean_accuracy_floor
+
+    @override
+    def attention(self, encoder: str) -> Kernel:
+        chosen = next(entry.attention for entry in self.suite.encoder if entry.label == encoder)
+        return resolve_attention(chosen, self.device)
+
+    def training_examples(self, task: str) -> tuple[Example, ...]:
+        """The examples that every defence is trained on."""
+        examples, asked = self.tasks[task].train, self.suite.train.examples
+        return examples if asked is None else self._choose(task, examples, asked, "train.examples", "train")
+
+    @override
+    def clean_datasets(self, task: str) -> dict[str, tuple[Example, ...]]:
+        """The data sets that every model predicts; out-of-domain sets may be smaller than asked."""
+        data, sizes = self.tasks[task], self.suite.evaluation
+        chosen = {"validation": data.validation, "test": data.test}
+        for name, asked in (("validation", sizes.validation), ("test", sizes.test)):
+            if asked is not None:
+                chosen[name] = self._choose(task, chosen[name], asked, f"evaluation.{name}", "evaluation")
+        for name, examples in data.out_of_domain.items():
+            size = min(len(examples), sizes.out_of_domain or len(examples))
+            chosen[name] = choose(examples, size, "evaluation")
+        return chosen
+
+    def task_settings(self, task: str) -> TaskSettings:
+        """The suite's ``[[task]]`` of that name."""
+        return next(settings for settings in self.suite.task if settings.name == task)
+
+    def defence(self, name: str) -> DefenceEntry:
+        """The suite's ``[[defence]]`` of that name."""
+        return next(entry for entry in self.suite.defence if entry.name == name)
+
+    @override
+    def _cells(self) -> Iterator[Cell]:
+        suite = self.suite
+        for task, encoder, seed, entry in itertools.product(self.tasks, self.encoders, suite.seeds, suite.defence):
+            ingredients = self._training(task, encoder, entry, seed)
+            train = Cell("train", task, encoder, entry.name, seed, None, ingredients)
+            yield train
+            yield from self._judged(task, encoder, entry.name, seed, {"train": train.key}, (train.name,))
+
+    def _training(self, task: str, encoder: str, entry: DefenceEntry, seed: int) -> dict[str, Any]:
+        train = self.suite.train
+        settings = build_defence(entry.method, entry.settings, "suite").settings
+        return {
+            "revision": REVISION,
+            "examples": content(self.training_examples(task)),
+            "labels": self.tasks[task].labels,
+            "encoder": self.encoders[encoder].digest,
+            "attention": self.attention(encoder),
+            "method": entry.method,
+            "settings": settings.model_dump(mode="json"),
+            "train": train.model_dump(mode="json", exclude={"precision", "examples"}),
+            "precision": self.precision,
+            "device": self.device.type,
+            "threads": train.threads,
+            "seed": seed,
+        }
+
+
+def make_plan(loaded: LoadedSuite) -> SuitePlan:
+    """Load tasks, find encoders, settle device and precision; nothing is computed yet.
+
+    Raises:
+        InputError: for anything wrong with data, encoders, or more examples asked than there are.
+    """
+    suite, root = loaded.suite, loaded.root
+    device = default_device()
+    plan = SuitePlan(
+        name=suite.name,
+        source=loaded.source,
+        tasks={settings.name: load_task(settings, root) for settings in suite.task},
+        attacks=suite.attack,
+        device=device,
+        precision=resolve_precision(suite.train.precision, device),
+        threads=suite.train.threads,
+        suite=suite,
+        encoders={settings.label: resolve_encoder(settings, root) for settings in suite.encoder},
+    )
+    for data, encoder in itertools.product(plan.tasks.values(), plan.encoders.values()):
+        check_encoder(encoder.folder, len(data.labels), suite.train.max_length)
+    for task in plan.tasks:
+        if len({example.label for example in plan.training_examples(task)}) < 2:
+            raise InputError(f"{loaded.source}: train.examples: too few: one class only (task '{task}')")
+    _ = plan.cells  # choosing the examples finds out now whether there are enough
+    return plan

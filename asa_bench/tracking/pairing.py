@@ -1,0 +1,151 @@
+"""Which model of a reference belongs to which of a new run, and what keeps the two from being compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from asa_bench.core.errors import InputError
+from asa_bench.records.schema import CELL
+from asa_bench.records.store import Run
+
+LIBRARIES = ("torch", "transformers", "numpy", "tokenizers")
+"""Libraries whose other version is worth a note: they may move a number, but do not forbid a comparison."""
+
+Key = tuple[str, str, str]
+"""Task, encoder, defence."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One model of each side, over the seeds that go together."""
+
+    task: str
+    reference: Key
+    new: Key
+    seeds: tuple[tuple[int, int], ...]
+    """Seed of the reference, seed of the new run."""
+
+    @property
+    def defence(self) -> str:
+        """The defence's name; both where they differ."""
+        old, new = self.reference[2], self.new[2]
+        return new if old == new else f"{old} → {new}"
+
+
+def models(run: Run) -> dict[Key, list[int]]:
+    """The run's models with their seeds, by task, encoder and defence."""
+    found: dict[Key, set[int]] = {}
+    for frame in (run.examples, run.predictions):
+        for task, encoder, defence, seed in frame[CELL].drop_duplicates().itertuples(index=False):
+            found.setdefault((task, encoder, defence), set()).add(int(seed))
+    return {key: sorted(seeds) for key, seeds in sorted(found.items())}
+
+
+def pairs(reference: Run, new: Run) -> tuple[list[Pair], list[str]]:
+    """The models that go together, and a note for each that has no counterpart.
+
+    Names of encoder and defence are ignored where both sides have exactly one of it for a task.
+
+    Raises:
+        InputError: when the runs have no task in common.
+    """
+    ours, theirs = models(reference), models(new)
+    tasks = sorted({key[0] for key in ours} & {key[0] for key in theirs})
+    if not tasks and ours and theirs:
+        left, right = (", ".join(sorted({key[0] for key in side})) for side in (ours, theirs))
+        raise InputError(f"{reference.path} and {new.path} have no task in common ({left}; {right})")
+    found: list[Pair] = []
+    for task in tasks:
+        old, fresh = ([key for key in side if key[0] == task] for side in (ours, theirs))
+        ignored = [i for i in (1, 2) if len({key[i] for key in old}) == 1 == len({key[i] for key in fresh})]
+        partners = {_without(key, ignored): key for key in fresh}
+        for key in old:
+            if (partner := partners.get(_without(key, ignored))) is not None:
+                found.append(Pair(task, key, partner, _seeds(ours[key], theirs[partner])))
+    return found, [
+        *_alone(ours, {p.reference for p in found}, "reference"),
+        *_alone(theirs, {p.new for p in found}, "new run"),
+    ]
+
+
+def _without(key: Key, ignored: list[int]) -> tuple[str, ...]:
+    return tuple("" if i in ignored else part for i, part in enumerate(key))
+
+
+def _seeds(old: list[int], new: list[int]) -> tuple[tuple[int, int], ...]:
+    """Equal seeds go together; without enough of them, the seeds in their order."""
+    common = sorted(set(old) & set(new))
+    if len(common) == min(len(old), len(new)):
+        return tuple((seed, seed) for seed in common)
+    return tuple(zip(old, new, strict=False))
+
+
+def _alone(side: Mapping[Key, Any], paired: set[Key], where: str) -> Iterator[str]:
+    for task, encoder, defence in sorted(set(side) - paired):
+        yield f"defence {defence} ({task}, {encoder}): in the {where} only"
+
+
+def text_attacks(run: Run) -> set[str]:
+    """Attacks of kind *text* that have rows."""
+    kinds = {
+        entry.get("name") or entry.get("recipe"): entry.get("kind", "text") for entry in run.suite.get("attack") or []
+    }
+    return {str(name) for name in run.examples["attack"].dropna().unique() if kinds.get(name, "text") == "text"}
+
+
+def unlike(reference: Run, new: Run) -> list[str]:
+    """A sentence for each attack that the two runs made differently, saying exactly what differs."""
+    frames = reference.info.get("protocols") or {}, new.info.get("protocols") or {}
+    theirs = text_attacks(new)
+    found = []
+    for attack in sorted(text_attacks(reference)):
+        if attack not in theirs:
+            found.append(f"attack {attack}: in the reference only")
+            continue
+        old, fresh = (frame.get(attack) or {} for frame in frames)
+        if old.get("fingerprint") != fresh.get("fingerprint"):
+            found.append(f"attack {attack}: {'; '.join(_differences(old, fresh))}")
+    return found
+
+
+def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for key in sorted({*old, *new} - {"fingerprint"}):
+        left, right = old.get(key), new.get(key)
+        if isinstance(left, Mapping) and isinstance(right, Mapping):
+            yield from _differences(left, right, f"{prefix}{key}.")
+        elif left != right:
+            yield f"{prefix}{key} {_shown(left)} in the reference, {_shown(right)} in the new run"
+
+
+def _shown(value: Any) -> str:
+    text = "absent" if value is None else str(value)
+    return text if len(text) < 40 else f"{text[:12]}…"
+
+
+def relabelled(reference: Run, new: Run) -> list[str]:
+    """A sentence for each task whose common examples do not have the same labels on both sides."""
+    labels = [_labels(run) for run in (reference, new)]
+    both = pd.concat(labels, axis=1, join="inner", keys=["old", "new"])
+    changed = both[both["old"] != both["new"]].groupby("task").size()
+    return [f"task {task}: {count} examples have another label" for task, count in changed.items()]
+
+
+def _labels(run: Run) -> pd.Series:
+    frames = [frame[["task", "example_id", "label"]] for frame in (run.examples, run.predictions)]
+    return pd.concat(frames).drop_duplicates(["task", "example_id"]).set_index(["task", "example_id"])["label"]
+
+
+def notes(reference: Run, new: Run) -> list[str]:
+    """What differs without forbidding a comparison: libraries, further attacks."""
+    versions = reference.info.get("versions") or {}, new.info.get("versions") or {}
+    found = [
+        f"{name} {versions[0].get(name, 'unknown')} in the reference, {versions[1].get(name, 'unknown')} in the new run"
+        for name in LIBRARIES
+        if versions[0].get(name) != versions[1].get(name)
+    ]
+    extra = sorted(text_attacks(new) - text_attacks(reference))
+    return found + [f"attack {attack}: in the new run only" for attack in extra]
