@@ -147,8 +147,10 @@ def find_run(name: str) -> Path:
     path = Path(name)
     if path.exists():
         return path
+    if path.name != name:
+        raise InputError(f"{name}: no such run directory")
     named = FOLDER / f"{name}.json"
-    if path.name == name and named.is_file():
+    if named.is_file():
         return named
     hint = nearest(name, [file.stem for file in FOLDER.glob("*.json")])
     raise InputError(f"{name}: no such run directory, and no reference of that name in {FOLDER}{hint}")

@@ -98,7 +98,7 @@ def compare(reference: str | Any, new: str | Any) -> Comparison:
     flips = [flip for pair in found for attack in comparable for flip in _flips(old, fresh, pair, attack)]
     return Comparison(
         rows=_adjusted(rows),
-        flips=pd.DataFrame(flips, columns=FLIPS),
+        flips=pd.DataFrame(flips, columns=FLIPS, dtype=object),  # None stays None
         unlike=differing,
         notes=[*notes(old, fresh), *(note for note in alone if note.endswith("new run only"))],
         unpaired=[note for note in alone if note.endswith("reference only")],
