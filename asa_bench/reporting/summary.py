@@ -46,6 +46,20 @@ def comparisons(view: View) -> list[Comparison]:
 
 def sentences(view: View) -> list[str]:
     """The answer for one task and encoder: a sentence per defence, then what it speaks of."""
+    *told, scope = _answer(view)
+    return [*told, *_cut(view), scope]
+
+
+def _cut(view: View) -> list[str]:
+    """What share of the texts the models did not read to their end, where that is any."""
+    shares = {defence: view.estimate(defence, "truncated_share").value or 0.0 for defence in view.defences}
+    most = max(shares, key=lambda defence: shares[defence], default=None)
+    if most is None or not shares[most]:
+        return []
+    return [f"{percent(shares[most])} % of the clean texts are longer than {most} reads, and were cut."]
+
+
+def _answer(view: View) -> list[str]:
     if not view.text_attacks:
         return ["No attack has given results, so nothing is known about robustness."]
     if view.baseline is None:

@@ -79,6 +79,14 @@ def test_holm_over_the_compared_defences(empty_run: Run) -> None:
     assert not any(comparison.significant for comparison in found)
 
 
+def test_cut_texts_are_told(make_run: MakeRun) -> None:
+    run = make_run(defences=("asa",), n=10)
+    run.predictions["truncated"] = [i % 8 == 0 for i in range(len(run.predictions))]
+    metrics = results(run.examples, run.predictions, run.calibration)
+    (view,) = views(replace(run, results=metrics))
+    assert sentences(view)[1] == "12.5 % of the clean texts are longer than asa reads, and were cut."
+
+
 def test_three_seeds_speak_of_the_methods(empty_run: Run) -> None:
     asa = ["1" * k + "0" * (100 - k) for k in (30, 31, 32)]
     view = outcomes(empty_run, {"baseline": ["1" * 20 + "0" * 80] * 3, "asa": asa})
