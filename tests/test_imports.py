@@ -144,13 +144,19 @@ assert exit_code() == 0
 """
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["list", "--help"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], *([name, "--help"] for name in ("run", "list", "attack", "gate", "compare"))],
+    ids=" ".join,
+)
 def test_help_is_light(arguments: list[str]) -> None:
     assert loaded_by(HELP.format(arguments=arguments)) == []
 
 
 def light_modules() -> list[str]:
-    stems = [(part, path.stem) for part in ("records", "stats") for path in (PACKAGE / part).glob("[a-z]*.py")]
+    stems = [
+        (part, path.stem) for part in ("records", "stats", "tracking") for path in (PACKAGE / part).glob("[a-z]*.py")
+    ]
     return ["asa_bench.reporting.report", "asa_bench.reporting.terminal", *(f"asa_bench.{a}.{b}" for a, b in stems)]
 
 
