@@ -12,9 +12,9 @@ from asa_bench.records.store import Run
 from asa_bench.reporting.formats import p_value, percent, points
 from asa_bench.stats.intervals import MINIMUM_SEEDS
 from asa_bench.stats.paired import smallest_difference
-from asa_bench.tracking.compare import Comparison, Difference, compare
+from asa_bench.tracking.compare import CLEAN, Comparison, Difference, compare
 from asa_bench.tracking.limits import Limits
-from asa_bench.tracking.measured import NAMES, gaps, name
+from asa_bench.tracking.measured import NAMES, attack_gaps, gaps, name
 from asa_bench.tracking.pairing import models
 
 USUAL_DISCORDANCE = 0.12
@@ -69,11 +69,15 @@ def _judge(old: Run, new: Run, comparison: Comparison, limits: Limits) -> Verdic
     losses = [_loss(row) for row in lost]
     if comparison.unlike and models(new) and not (unfinished(old) or unfinished(new)):
         return Verdict(Code.NOT_COMPARABLE, _told("not comparable", comparison.unlike), comparison)
-    if missing := gaps(old, new, comparison, limits):
-        return Verdict(Code.NOT_MEASURED, [*_told("could not measure", missing), *losses], comparison, lost)
-    if lost:
+    missing, unattacked = gaps(old, new, comparison, limits), attack_gaps(old, new, comparison, limits)
+    certain = tuple(row for row in lost if row.metric == CLEAN) if unattacked else lost
+    if missing or (unattacked and not certain):
+        reasons = [*missing, *unattacked]
+        return Verdict(Code.NOT_MEASURED, [*_told("could not measure", reasons), *losses], comparison, lost)
+    if certain:  # clean accuracy is lost however the attacks went
+        also = [*_small(comparison, limits), *(f"not measured: {gap}" for gap in unattacked)]
         return Verdict(
-            Code.REGRESSED, [f"regressed: {losses[0]}", *losses[1:], *_small(comparison, limits)], comparison, lost
+            Code.REGRESSED, [*_told("regressed", [_loss(row) for row in certain]), *also], comparison, certain
         )
     return Verdict(Code.PASSED, [_passed(comparison), *_small(comparison, limits), *_blind(comparison)], comparison)
 

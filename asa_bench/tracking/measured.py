@@ -16,18 +16,33 @@ from asa_bench.tracking.pairing import text_attacks
 
 
 def gaps(reference: Run, new: Run, comparison: Comparison, limits: Limits) -> list[str]:
-    """Why the two runs could not be measured against each other; empty when they could."""
+    """Why the models as such, or their clean accuracy, could not be measured; empty when they could."""
+    found = [f"{side}: {reason}" for side, run in _sides(reference, new) if (reason := unfinished(run))]
+    return [*found, *comparison.unpaired, *_gaps_of(CLEAN, comparison, limits)]
+
+
+def attack_gaps(reference: Run, new: Run, comparison: Comparison, limits: Limits) -> list[str]:
+    """Why the attacks, and so robust accuracy, could not be measured; empty when they could."""
     found: list[str] = []
-    for side, run in (("the reference", reference), ("the new run", new)):
-        if reason := unfinished(run):
-            found.append(f"{side}: {reason}")
-        if not text_attacks(run):
-            found.append(f"{side}: no attacked examples")
-        else:
-            found += [f"{side}: {sentence}" for sentence in _bad_attacks(run, limits)]
-    found += comparison.unpaired
-    found += [gap for row in comparison.rows if row.family == "primary" if (gap := _too_few(row, limits))]
-    return found + list(_missing(comparison))
+    for side, run in _sides(reference, new):
+        reasons = list(_bad_attacks(run, limits)) if text_attacks(run) else ["no attacked examples"]
+        found += [f"{side}: {reason}" for reason in reasons]
+    return [*found, *_gaps_of(WORST, comparison, limits)]
+
+
+def _sides(reference: Run, new: Run) -> Iterator[tuple[str, Run]]:
+    yield from (("the reference", reference), ("the new run", new))
+
+
+def _gaps_of(metric: str, comparison: Comparison, limits: Limits) -> Iterator[str]:
+    """What is wrong with one of the primary metrics: too few examples, or none for a model."""
+    rows = [row for row in comparison.rows if row.metric == metric]
+    yield from (gap for row in rows if (gap := _too_few(row, limits)))
+    measured = {(row.task, row.defence) for row in rows}
+    for task, defence in sorted({(row.task, row.defence) for row in comparison.rows} - measured):
+        yield f"{NAMES[metric]} of {defence} on {task}: no common examples"
+    if not comparison.rows:
+        yield f"{NAMES[metric]}: no common examples"
 
 
 def _bad_attacks(run: Run, limits: Limits) -> Iterator[str]:
@@ -61,21 +76,6 @@ def _too_few(row: Difference, limits: Limits) -> str | None:
         share = percent(row.common_share)
         return f"{where}: {share} % of the smaller side's examples are common, {percent(limits.common_share)} % needed"
     return None
-
-
-def _missing(comparison: Comparison) -> Iterator[str]:
-    """Models that lack one of the two primary metrics."""
-    metrics: dict[tuple[str, str], set[str]] = {}
-    for row in comparison.rows:
-        metrics.setdefault((row.task, row.defence), set()).add(row.metric)
-    for (task, defence), found in metrics.items():
-        yield from (
-            f"{NAMES[metric]} of {defence} on {task}: no common examples"
-            for metric in (CLEAN, WORST)
-            if metric not in found
-        )
-    if not comparison.rows:
-        yield "no common examples"
 
 
 NAMES = {CLEAN: "clean accuracy", WORST: "worst-case robust accuracy", "robust_accuracy": "robust accuracy"}

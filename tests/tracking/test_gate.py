@@ -105,7 +105,8 @@ def test_another_task_is_not_comparable(old: Run, make_run: MakeRun) -> None:
 
 def test_an_empty_run_did_not_measure(old: Run, make_run: MakeRun) -> None:
     verdict = gate(old, make_run("new", {}, clean=-1))
-    assert answer(verdict) == (3, "could not measure: the new run: no attacked examples")
+    assert answer(verdict) == (3, "could not measure: defence model (reviews, bert): in the reference only")
+    assert "the new run: no attacked examples" in verdict.sentences
 
 
 def test_two_empty_runs_do_not_pass(make_run: MakeRun) -> None:
@@ -121,6 +122,20 @@ def test_all_errors_did_not_measure_and_the_loss_is_told(old: Run, make_run: Mak
         "could not measure: the new run: attack pwws on model (seed 0): 100.0 % errors and time-outs, over 1.0 %",
     )
     assert verdict.sentences[1].startswith("worst-case robust accuracy of model on reviews fell from 30.0 % to 0.0 %")
+
+
+def test_lost_clean_accuracy_is_regressed_however_the_attacks_went(make_run: MakeRun) -> None:
+    weak = {"defence": "baseline", "method": "baseline"}
+    old, new = make_run("old", **weak), make_run("new", {"pwws": outcomes(200)}, clean=200, **weak)
+    verdict = gate(old, new)
+    assert verdict.code == 1
+    assert verdict.sentences[0].startswith(
+        "regressed: clean accuracy of baseline on reviews fell from 85.0 % to 50.0 %"
+    )
+    assert verdict.sentences[1:] == [
+        "not measured: the new run: attack pwws on baseline (seed 0): inert, with 0.0 % success on the baseline"
+    ]
+    assert gate(old, make_run("open", {"pwws": outcomes(200)}, clean=200, end=None, **weak)).code == 3
 
 
 def test_one_percent_of_errors_is_borne(old: Run, make_run: MakeRun) -> None:
