@@ -9,7 +9,7 @@ import pandas as pd
 from asa_bench.records.reference import unfinished
 from asa_bench.records.schema import CELL
 from asa_bench.records.store import Run
-from asa_bench.reporting.formats import percent
+from asa_bench.reporting.formats import percent, points
 from asa_bench.tracking.compare import CLEAN, WORST, Comparison, Difference
 from asa_bench.tracking.limits import Limits
 from asa_bench.tracking.pairing import text_attacks
@@ -37,7 +37,7 @@ def _sides(reference: Run, new: Run) -> Iterator[tuple[str, Run]]:
 def _gaps_of(metric: str, comparison: Comparison, limits: Limits) -> Iterator[str]:
     """What is wrong with one of the primary metrics: too few examples, or none for a model."""
     rows = [row for row in comparison.rows if row.metric == metric]
-    yield from (gap for row in rows if (gap := _too_few(row, limits)))
+    yield from (gap for row in rows if (gap := _untested(row, limits)))
     measured = {(row.task, row.defence) for row in rows}
     for task, defence in sorted({(row.task, row.defence) for row in comparison.rows} - measured):
         yield f"{NAMES[metric]} of {defence} on {task}: no common examples"
@@ -68,8 +68,10 @@ def _inert(rows: pd.DataFrame, limits: Limits, *, baseline: bool) -> str | None:
     return None
 
 
-def _too_few(row: Difference, limits: Limits) -> str | None:
+def _untested(row: Difference, limits: Limits) -> str | None:
     where = f"{name(row)} of {row.defence} on {row.task}"
+    if row.p_value is None:
+        return f"{where}: all seeds differ by the same {points(row.difference)} points, so that no test can be made"
     if row.n < limits.common_examples:
         return f"{where}: {row.n} common examples, {limits.common_examples} needed"
     if row.common_share < limits.common_share:

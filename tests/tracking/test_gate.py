@@ -84,6 +84,18 @@ def test_over_seeds_two_points_count(make_run: MakeRun) -> None:
     assert sentence.endswith("by paired t test over seeds with Holm's correction, n = 400); this is about the method")
 
 
+def test_seeds_that_all_lose_the_same_are_not_passed(make_run: MakeRun) -> None:
+    seeds = {"seeds": (0, 1, 2)}
+    old = make_run("old", {"pwws": [outcomes(60)] * 3}, [340] * 3, **seeds)
+    new = make_run("new", {"pwws": [outcomes(60)] * 3}, [300] * 3, **seeds)
+    assert answer(gate(old, new)) == (
+        3,
+        "could not measure: clean accuracy of model on reviews: all seeds differ by the same −10.0 points, so that no "
+        "test can be made",
+    )
+    assert gate(old, old).code == 0
+
+
 def test_another_protocol_is_not_comparable(old: Run, make_run: MakeRun) -> None:
     new = make_run("new", {"pwws": outcomes(10)}, protocols={"pwws": frame(temperature="raw")})
     assert answer(gate(old, new)) == (
