@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -392,10 +393,13 @@ def test_interrupted(tiny_suite: Data, tmp_path: Path) -> None:
     write_suite(fifo, {**tiny_suite, "task": {"name": "mine", "data": "data.csv", "test": "data.csv"}})
     command = [sys.executable, "-m", "asa_bench", "run", str(fifo), "--out", str(tmp_path / "out")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    with fifo_data.open("w"):  # opens when the process reads from it
-        process.send_signal(signal.SIGINT)
-    # the pipe is closed now: a read that began just after the signal came ends, and Python sees the signal
-    out, err = process.communicate(timeout=60)
+    with fifo_data.open("w"):  # opens when the process reads from it, and stays open: the read cannot end by itself
+        for _ in range(10):
+            process.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):  # the signal came just before the read began: once more
+                process.wait(timeout=10)
+                break
+        out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (130, "", "asa-bench: interrupted; run the same command to go on\n")
     assert not (tmp_path / "out").exists()
 
