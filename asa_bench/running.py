@@ -22,18 +22,24 @@ from asa_bench.core.seeding import derive_seed
 from asa_bench.defences import build_defence
 from asa_bench.defences.training import train
 from asa_bench.models.card import model_card
-from asa_bench.models.checkpoint import save_checkpoint, weights_digest
+from asa_bench.models.checkpoint import save_checkpoint, weights_digest, write_weights
 from asa_bench.models.classifier import new_classifier
 from asa_bench.plan import Cell, Plan
 from asa_bench.probes.evaluation import evaluate
 from asa_bench.probes.similarity import JUDGE, similarities
 from asa_bench.records import schema
 from asa_bench.records.directory import RowLog, RunDirectory
-from asa_bench.records.store import write_table
+from asa_bench.records.store import read_table, write_table
 from asa_bench.suite_plan import SuitePlan
 
 ROWS = "rows.jsonl"
 """The rows of an attack under way, inside its cell's folder."""
+
+UNFINISHED = "training.pt"
+"""A training under way, inside its cell's folder."""
+
+DEFENCE = "defence.safetensors"
+"""The weights that a defence trained beside the model, inside its training cell's folder."""
 
 
 class Progress(Protocol):
@@ -135,19 +141,27 @@ class CellRunner:
         model, tokenizer = new_classifier(
             encoder.folder, data.labels, seed, plan.attention(cell.encoder), settings.max_length
         )
+        defence = build_defence(entry.method, entry.settings, "suite")
+        if defence.source is not None:
+            learnt = self._directory.cell(cell.needs[0]) / "training.parquet"
+            defence.learn_from(read_table(learnt, schema.TRAINING))
+        unfinished = folder / UNFINISHED
         records = train(
             model,
             tokenizer,
             examples,
-            build_defence(entry.method, entry.settings, "suite"),
+            defence,
             settings,
             seed=cell.seed,
             precision=plan.precision,
             on_step=self._progress.advance,
+            resume=unfinished,
         )
         card = model_card(cell.task, encoder.label, entry.name, entry.method, cell.seed, len(examples))
         save_checkpoint(model, tokenizer, self._checkpoint(cell), card)
         _write(folder / "training.parquet", cell, records, schema.TRAINING)
+        write_weights(folder / DEFENCE, defence.state())
+        unfinished.unlink(missing_ok=True)
         return {"weights": weights_digest(model), "steps": len(records)}
 
     def _evaluate(self, cell: Cell, folder: Path) -> dict[str, Any]:

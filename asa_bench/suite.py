@@ -168,9 +168,12 @@ def _check_names(suite: Suite, source: str) -> None:
     """Look up every name and check every method's settings, so that a typing error costs no training time."""
     for index, entry in enumerate(suite.defence):
         try:
-            build_defence(entry.method, entry.settings, source, f"defence[{index}].")
+            defence = build_defence(entry.method, entry.settings, source, f"defence[{index}].")
         except InputError as error:
             raise InputError(_at(str(error), f"{source}: ")) from None
+        earlier = [other.name for other in suite.defence[:index]]
+        if defence.source is not None and defence.source not in earlier:
+            raise InputError(f"{source}: defence[{index}].like: no defence '{defence.source}' stands before it")
     for attack in suite.attack:
         if attack.recipe not in recipes():
             raise InputError(f"{source}: {unknown('attack', attack.recipe, recipes())}")

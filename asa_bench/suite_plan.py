@@ -83,10 +83,18 @@ class SuitePlan(Plan):
     def _cells(self) -> Iterator[Cell]:
         suite = self.suite
         for task, encoder, seed, entry in itertools.product(self.tasks, self.encoders, suite.seeds, suite.defence):
-            ingredients = self._training(task, encoder, entry, seed)
-            train = Cell("train", task, encoder, entry.name, seed, None, ingredients)
+            train = self._train_cell(task, encoder, entry, seed)
             yield train
             yield from self._judged(task, encoder, entry.name, seed, {"train": train.key}, (train.name,))
+
+    def _train_cell(self, task: str, encoder: str, entry: DefenceEntry, seed: int) -> Cell:
+        ingredients = self._training(task, encoder, entry, seed)
+        needs: tuple[str, ...] = ()
+        source = build_defence(entry.method, entry.settings, "suite").source
+        if source is not None:
+            learnt = self._train_cell(task, encoder, self.defence(source), seed)
+            ingredients, needs = {**ingredients, "source": learnt.key}, (learnt.name,)
+        return Cell("train", task, encoder, entry.name, seed, None, ingredients, needs)
 
     def _training(self, task: str, encoder: str, entry: DefenceEntry, seed: int) -> dict[str, Any]:
         train = self.suite.train
@@ -99,7 +107,7 @@ class SuitePlan(Plan):
             "attention": self.attention(encoder),
             "method": entry.method,
             "settings": settings.model_dump(mode="json"),
-            "train": train.model_dump(mode="json", exclude={"precision", "examples"}),
+            "train": train.model_dump(mode="json", exclude={"precision", "examples", "save_steps"}),
             "precision": self.precision,
             "device": self.device.type,
             "threads": train.threads,

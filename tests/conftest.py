@@ -101,7 +101,12 @@ def tiny_model(tiny_encoder: Path) -> Any:
 def batch() -> dict[str, torch.Tensor]:
     """A padded batch ``(3, 7)`` for the tiny model."""
     ids = torch.tensor([[2, 80, 90, 95, 99, 3, 0], [2, 81, 91, 3, 0, 0, 0], [2, 82, 92, 96, 97, 98, 3]])
-    return {"input_ids": ids, "attention_mask": (ids != 0).long(), "labels": torch.tensor([0, 1, 1])}
+    return {
+        "input_ids": ids,
+        "attention_mask": (ids != 0).long(),
+        "special_tokens_mask": (ids < 4).long(),
+        "labels": torch.tensor([0, 1, 1]),
+    }
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ import pandas as pd
 import pytest
 
 from asa_bench.core.files import write_json
+from asa_bench.defences import DEFENCES
 from asa_bench.records import schema
 from asa_bench.records.store import write_table
 from asa_bench.stats.metrics import results
@@ -27,6 +28,8 @@ from tests.reporting.conftest import example_rows, prediction_rows, training_row
 from tests.tomls import write_suite
 
 Data = dict[str, Any]
+
+METHODS = ", ".join(sorted(DEFENCES))
 
 
 def in_process_of_its_own(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -107,7 +110,7 @@ def test_malformed_toml(cli: Cli, tmp_path: Path) -> None:
     [
         (
             {"defence": [{"method": "basline"}]},
-            "SUITE: unknown defence 'basline'; did you mean 'baseline'? (known: asa, asa-ratio, baseline, freelb)",
+            f"SUITE: unknown defence 'basline'; did you mean 'baseline'? (known: {METHODS})",
         ),
         (
             {"attack": [{"recipe": "pwss"}]},
@@ -392,7 +395,9 @@ def test_interrupted(tiny_suite: Data, tmp_path: Path) -> None:
     os.mkfifo(fifo_data)
     write_suite(fifo, {**tiny_suite, "task": {"name": "mine", "data": "data.csv", "test": "data.csv"}})
     command = [sys.executable, "-m", "asa_bench", "run", str(fifo), "--out", str(tmp_path / "out")]
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background inherits "ignored"
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    signal.signal(signal.SIGINT, before)
     with fifo_data.open("w"):  # opens when the process reads from it, and stays open: the read cannot end by itself
         for _ in range(10):
             process.send_signal(signal.SIGINT)
@@ -420,7 +425,18 @@ def test_list_as_text(cli: Cli) -> None:
     code, out, err = cli("list", "defences")
     assert (code, err) == (0, "")
     names = [line.split()[0] for line in out.splitlines()]
-    assert names == ["name", "baseline", "freelb", "asa", "asa-ratio"]
+    assert names == [
+        "name",
+        "baseline",
+        "freelb",
+        "asa",
+        "asa-official",
+        "asa-ratio",
+        "two-pass",
+        "random-mask",
+        "s-attend",
+        "smoothing-bias",
+    ]
 
 
 def test_doctor(cli: Cli) -> None:

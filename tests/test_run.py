@@ -249,3 +249,17 @@ def test_a_grid_of_seeds_gives_aggregates(tiny_suite: dict[str, Any], tmp_path: 
     clean = done.results.query("metric == 'clean_accuracy'")
     assert clean["seed"].tolist()[:3] == [0, 1, 2]
     assert clean["value"].iloc[-1] == pytest.approx(clean["value"].iloc[:3].mean())
+
+
+def test_a_random_mask_takes_the_dose_of_its_asa_model(tiny_suite: dict[str, Any], tmp_path: Path) -> None:
+    changed = {**tiny_suite, "defence": [{"method": "asa"}, {"method": "random-mask"}], "attack": []}
+    done = run(changed, tmp_path / "run")
+    assert {cell["status"] for cell in done.info["cells"]} == {"done"}
+    ratios = [f"masked_ratio_{layer}" for layer in range(2)]
+    wanted, found = (done.training.query("defence == @name")[ratios] for name in ("asa", "random-mask"))
+    assert (wanted.to_numpy() - found.to_numpy()).mean() == pytest.approx(0, abs=0.01)
+    assert abs(wanted.to_numpy() - found.to_numpy()).max() < 0.1
+    again = copy.deepcopy(changed)
+    again["defence"][0]["tau"] = 0.1
+    with pytest.raises(InputError, match="train/reviews/tiny-bert/random-mask/0"):
+        run(again, tmp_path / "run")

@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 
 from asa_bench.core.errors import InputError
+from asa_bench.defences import DEFENCES
 from asa_bench.suite import load_suite, override, shipped_suites
 from tests.tomls import write_suite
 
 Data = dict[str, Any]
+
+METHODS = ", ".join(sorted(DEFENCES))
 
 
 @pytest.fixture
@@ -178,7 +181,11 @@ def test_override_reads_toml_and_falls_back_to_text() -> None:
         ),
         (
             {"defence": [{"method": "basline"}]},
-            "unknown defence 'basline'; did you mean 'baseline'? (known: asa, asa-ratio, baseline, freelb)",
+            f"unknown defence 'basline'; did you mean 'baseline'? (known: {METHODS})",
+        ),
+        (
+            {"defence": [{"method": "random-mask"}, {"method": "asa"}]},
+            "defence[0].like: no defence 'asa' stands before it",
         ),
         (
             {"attack": [{"recipe": "pwss"}]},

@@ -5,14 +5,14 @@ key) units of attention to mask. The model minimises task loss and the divergenc
 prediction; the adversary maximises that divergence, and is penalised for masking. A gradient reversal merges both into
 one backward pass. After training the adversary is dropped.
 
-Mended against the authors' code: padding neither counts in the penalty nor can be attended to from a fully masked row.
-``penalty = "ratio"`` makes the penalty independent of length and depth.
+Mended against the authors' code, unless ``leaks`` is set: padding neither counts in the penalty nor can be attended to
+from a fully masked row. docs/asa.md lists every deviation.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import torch
@@ -21,30 +21,50 @@ from pydantic import Field
 from torch import Tensor, nn
 from typing_extensions import override
 
+from asa_bench.core.errors import AsaBenchError
 from asa_bench.core.validation import Settings
-from asa_bench.defences.base import Batch, Defence, Losses, inputs_of, number
-from asa_bench.models.score_bias import ScoreBias
-
-MASKED = -10_000.0
-"""What is added to a masked unit's score; the divergence's gradient on the mask scales with it (authors' value)."""
+from asa_bench.defences.base import Batch, Losses, number
+from asa_bench.defences.consistency import MASKED, Masking, kept_shares
+from asa_bench.models.score_bias import Adjustment
 
 
 class ASASettings(Settings):
     """Settings of ASA; defaults are the authors'."""
 
     penalty: Literal["sum", "ratio"] = "sum"
-    """*sum*: τ² · kept units per example, summed over layers. *ratio*: weight · kept share, summed over layers."""
+    """*sum*: τ² · kept units, summed over layers. *ratio*: weight · kept share, summed over layers. Mean over examples
+    and heads."""
     tau: float = Field(default=0.5, gt=0)
     """Temperature τ of the *sum* penalty; the larger, the fewer units are masked."""
     ratio_weight: float = Field(default=30.0, gt=0)
     """Weight of the *ratio* penalty; the larger, the fewer units are masked."""
+    target_ratio: float | None = Field(default=None, gt=0, lt=1)
+    """Mask just this share of each example's units in each layer, the lowest scored ones, in place of a penalty: the
+    paper's hard constraint."""
+    binarisation: Literal["deterministic", "gumbel"] = "deterministic"
+    """*gumbel* adds logistic noise to the scores, as the paper says; in the authors' code the noise cancels out."""
+    mask_scope: Literal["shared", "per-head"] = "shared"
+    """One mask for all heads of a layer, or one for each."""
+    protect_special: bool = False
+    """Let [CLS], [SEP] and their like always be attended to."""
+    layers: tuple[int, ...] | None = Field(default=None, min_length=1)
+    """Layers that are masked, 0 next to the input; all by default."""
+    divergence: Literal["symmetric", "one-sided"] = "symmetric"
+    """*one-sided*: KL(clean‖masked) with no gradient to the clean prediction."""
+    reversal: float = Field(default=1.0, gt=0)
+    """Strength of the gradient reversal: what the adversary's gradient is multiplied by, negated."""
+    adversary_learning_rate: float | None = Field(default=None, gt=0)
+    """The adversary's peak learning rate; the model's by default."""
+    leaks: bool = False
+    """Padding as in the authors' code: it counts in the *sum* penalty, and a fully masked row attends to it."""
 
 
 class Adversary(nn.Module):
-    """Scores ``(B, L, L)`` of the attention units of one layer from the hidden states ``(B, L, H)`` that enter it."""
+    """Scores ``(B, heads, L, L)`` of one layer's attention units from the hidden states ``(B, L, H)`` that enter it."""
 
-    def __init__(self, width: int, init_std: float) -> None:
+    def __init__(self, width: int, heads: int, init_std: float) -> None:
         super().__init__()
+        self.heads = heads
         self.query, self.key = nn.Linear(width, width), nn.Linear(width, width)
         for linear in (self.query, self.key):
             nn.init.normal_(linear.weight, std=init_std)
@@ -52,78 +72,104 @@ class Adversary(nn.Module):
 
     @override
     def forward(self, hidden: Tensor) -> Tensor:
-        scores: Tensor = self.query(hidden) @ self.key(hidden).transpose(1, 2)  # (B, L, L)
+        query, key = (
+            linear(hidden).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, heads, L, H / heads)
+            for linear in (self.query, self.key)
+        )
+        scores: Tensor = query @ key.transpose(2, 3)
         exact = torch.promote_types(scores.dtype, torch.float32)  # autocast may have made them bf16
-        return scores.to(exact) / math.sqrt(hidden.shape[-1])
+        return scores.to(exact) / math.sqrt(query.shape[-1])
 
 
-class ASA(Defence[ASASettings]):
+class ASA(Masking[ASASettings]):
     """Trains with the worst learnt mask on attention."""
 
     Settings = ASASettings
 
     @override
     def attach(self, model: nn.Module) -> None:
+        super().attach(model)
         config: Any = model.config
-        self._bias = ScoreBias(model, self._layer_bias)
+        layers = range(self._scores.layers)
+        self._layers = tuple(layers) if self.settings.layers is None else self.settings.layers
+        if not set(self._layers) <= set(layers):
+            raise AsaBenchError(f"layers: expected 0 to {layers[-1]} for this encoder, got {list(self._layers)}")
+        heads = config.num_attention_heads if self.settings.mask_scope == "per-head" else 1
         std = getattr(config, "initializer_range", 0.02)
-        adversaries = [Adversary(config.hidden_size, std) for _ in range(self._bias.layers)]
-        self._adversaries = nn.ModuleList(adversaries).to(next(model.parameters()))
-        self._kept: list[Tensor] = []
+        adversaries = {str(layer): Adversary(config.hidden_size, heads, std) for layer in self._layers}
+        self._adversaries = nn.ModuleDict(adversaries).to(next(model.parameters()))
 
     @override
     def parameters(self) -> Iterable[nn.Parameter]:
         return self._adversaries.parameters()
 
-    @override
-    def detach(self) -> None:
-        del self._adversaries, self._bias
-
     @property
     @override
-    def passes(self) -> int:
-        return 2
+    def learning_rate(self) -> float | None:
+        return self.settings.adversary_learning_rate
 
     @override
-    def backward(self, model: Any, batch: Batch) -> Losses:
-        self._kept.clear()
-        doubled = {name: torch.cat([tensor, tensor]) for name, tensor in inputs_of(batch).items()}
-        with self._bias:
-            logits = model(**doubled).logits  # (2B, labels): clean rows, then masked rows
-        clean, masked = logits.chunk(2)
-        task = F.cross_entropy(clean, batch["labels"])
-        divergence = symmetric_kl(masked, clean)
-        units = valid_units(batch["attention_mask"])
-        penalty = self._penalty(units)
-        (task + divergence + penalty).backward()
-        return {
-            "loss": number(task),
-            "divergence": number(divergence),
-            "penalty": number(penalty),
-            **self._masked_ratios(units),
-        }
+    def state(self) -> dict[str, Tensor]:
+        return dict(self._adversaries.state_dict())
 
-    def _layer_bias(self, layer: int, hidden: Tensor) -> Tensor:
-        """The bias ``(2B, 1, L, L)`` of one layer: zero on the clean rows, the adversary's mask on the others."""
-        _, masked = hidden.chunk(2)
-        keep = reverse_gradient(binarise(self._adversaries[layer](masked.detach())))  # (B, L, L)
-        self._kept.append(keep)
-        bias = (1 - keep) * MASKED
-        return torch.cat([torch.zeros_like(bias), bias]).unsqueeze(1)
+    @override
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        self._adversaries.load_state_dict(state)
 
-    def _penalty(self, units: Tensor) -> Tensor:
-        kept = [(keep * units).sum() for keep in self._kept]
-        if self.settings.penalty == "sum":
-            return self.settings.tau**2 * torch.stack(kept).sum() / len(units)
-        return self.settings.ratio_weight * torch.stack(kept).sum() / units.sum()
+    @override
+    def _spares_special(self) -> bool:
+        return self.settings.protect_special
 
-    @torch.no_grad()
-    def _masked_ratios(self, units: Tensor) -> dict[str, float]:
-        """Share of the valid units that each layer's adversary masked."""
-        total = units.sum()
-        return {
-            f"masked_ratio_{layer}": number(1 - (keep * units).sum() / total) for layer, keep in enumerate(self._kept)
-        }
+    @override
+    def _keep(self, layer: int, hidden: Tensor) -> Tensor | None:
+        if layer not in self._layers:
+            return None
+        scores = self._adversaries[str(layer)](hidden.detach())
+        if self.settings.leaks:  # padding is never kept, whatever the adversary thinks of it
+            scores = scores + (1 - self._batch["attention_mask"].to(scores.dtype))[:, None, None, :] * MASKED
+        if self.settings.binarisation == "gumbel":
+            scores = scores + torch.rand_like(scores).clamp(1e-6, 1 - 1e-6).logit()
+        if self.settings.target_ratio is not None:
+            scores = scores - thresholds(scores.detach(), self._units(layer), self.settings.target_ratio)
+        return reverse_gradient(binarise(scores), self.settings.reversal)
+
+    @override
+    def _divergence(self, disturbed: Tensor, clean: Tensor) -> Tensor:
+        if self.settings.divergence == "symmetric":
+            return super()._divergence(disturbed, clean)
+        target = clean.detach().log_softmax(dim=-1)
+        return F.kl_div(disturbed.log_softmax(dim=-1), target, reduction="batchmean", log_target=True)
+
+    @override
+    def _penalty(self) -> Tensor:
+        settings = self.settings
+        if settings.target_ratio is not None:
+            return super()._penalty()
+        if settings.penalty == "ratio":
+            shares = [kept_shares(keep, self._units(layer)).mean() for layer, keep in self._kept.items()]
+            return settings.ratio_weight * torch.stack(shares).sum()
+        counted = {layer: keep if settings.leaks else keep * self._units(layer) for layer, keep in self._kept.items()}
+        kept = [units.sum(dim=(2, 3)).mean() for units in counted.values()]  # mean over examples and heads
+        return settings.tau**2 * torch.stack(kept).sum()
+
+    @override
+    def _columns(self, penalty: Tensor) -> Losses:
+        return {"penalty": number(penalty), **super()._columns(penalty)}
+
+    @override
+    def _doubled(self, batch: Batch) -> dict[str, Tensor]:
+        inputs = super()._doubled(batch)
+        if self.settings.leaks:  # the mask takes the place of the padding mask
+            mask = batch["attention_mask"]
+            inputs["attention_mask"] = torch.cat([mask, torch.ones_like(mask)])
+        return inputs
+
+    @override
+    def _disturbance(self, layer: int, hidden: Tensor) -> Adjustment | None:
+        change = super()._disturbance(layer, hidden)
+        if change is None or change.bias is None or not self.settings.leaks:
+            return change
+        return Adjustment(change.bias, factor=(change.bias >= 0).to(change.bias.dtype))
 
 
 def binarise(scores: Tensor) -> Tensor:
@@ -132,28 +178,26 @@ def binarise(scores: Tensor) -> Tensor:
     return (scores > 0).to(soft.dtype) + (soft - soft.detach())
 
 
-def reverse_gradient(tensor: Tensor) -> Tensor:
-    """The same values; the gradient is negated on its way back."""
-    return _Reverse.apply(tensor)  # type: ignore[no-any-return, no-untyped-call]
+def thresholds(scores: Tensor, units: Tensor, ratio: float) -> Tensor:
+    """The score under or at which ``ratio`` of each example's units lie, for each head: ``(B, heads, 1, 1)``."""
+    count = (ratio * units.sum(dim=(2, 3))).round().long()  # (B, 1)
+    ranked = scores.masked_fill(units == 0, torch.inf).flatten(2).sort(dim=2).values  # (B, heads, L · L)
+    place = (count - 1).clamp_min(0).expand(ranked.shape[:2]).unsqueeze(2)
+    threshold = ranked.gather(2, place).masked_fill(count.unsqueeze(2) == 0, -torch.inf)
+    return threshold.unsqueeze(3)
+
+
+def reverse_gradient(tensor: Tensor, strength: float = 1.0) -> Tensor:
+    """The same values; on its way back the gradient is multiplied by −``strength``."""
+    return _Reverse.apply(tensor, strength)  # type: ignore[no-any-return, no-untyped-call]
 
 
 class _Reverse(torch.autograd.Function):
     @staticmethod
-    def forward(_context: Any, tensor: Tensor) -> Tensor:
+    def forward(context: Any, tensor: Tensor, strength: float) -> Tensor:
+        context.strength = strength
         return tensor.view_as(tensor)
 
     @staticmethod
-    def backward(_context: Any, gradient: Tensor) -> Tensor:
-        return -gradient
-
-
-def symmetric_kl(first: Tensor, second: Tensor) -> Tensor:
-    """½ [KL(p‖q) + KL(q‖p)] of two sets of logits ``(B, labels)``, mean over the batch, in nats."""
-    p, q = first.log_softmax(dim=-1), second.log_softmax(dim=-1)
-    return 0.5 * ((p.exp() - q.exp()) * (p - q)).sum(dim=-1).mean()
-
-
-def valid_units(mask: Tensor) -> Tensor:
-    """1 for each (query, key) pair of two tokens, 0 where either is padding: ``(B, L, L)``."""
-    valid = mask.float()
-    return valid.unsqueeze(2) * valid.unsqueeze(1)
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return -context.strength * gradients[0], None

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
+import pandas as pd
 from torch import Tensor, nn
 
 from asa_bench.core.validation import Settings
@@ -13,7 +14,8 @@ from asa_bench.core.validation import Settings
 S = TypeVar("S", bound=Settings)
 
 Batch = Mapping[str, Tensor]
-"""``input_ids`` and ``attention_mask`` ``(B, L)``, ``labels`` ``(B,)``; ``token_type_ids`` where the model has them."""
+"""``input_ids``, ``attention_mask`` and ``special_tokens_mask`` (1 on [CLS], [SEP], padding and their like) ``(B, L)``,
+``labels`` ``(B,)``; ``token_type_ids`` where the model has them."""
 
 Losses = dict[str, float]
 """``loss`` = the task's loss in nats, and the method's own columns, all plain numbers for the training record."""
@@ -42,6 +44,28 @@ class Defence(ABC, Generic[S]):
         return ()
 
     @property
+    def learning_rate(self) -> float | None:
+        """Peak learning rate of the defence's own parameters. Default: None, the model's."""
+        return None
+
+    def state(self) -> dict[str, Tensor]:
+        """The defence's own weights, kept beside the checkpoint for a resumed training and for views. Default: none."""
+        return {}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Take back what :meth:`state` gave. Default: nothing."""
+        del state
+
+    @property
+    def source(self) -> str | None:
+        """Name of the defence whose training record this one needs, see :meth:`learn_from`. Default: none."""
+        return None
+
+    def learn_from(self, training: pd.DataFrame) -> None:
+        """Take what it needs from the training record of :attr:`source` (same task, encoder and seed)."""
+        del training
+
+    @property
     def passes(self) -> int:
         """Forward and backward passes of one batch that a step costs. Default: one."""
         return 1
@@ -55,8 +79,8 @@ class Defence(ABC, Generic[S]):
 
 
 def inputs_of(batch: Batch) -> dict[str, Tensor]:
-    """The batch without its labels: what the model is called with."""
-    return {name: tensor for name, tensor in batch.items() if name != "labels"}
+    """What the model is called with: the batch without its labels and the mask of special tokens."""
+    return {name: tensor for name, tensor in batch.items() if name not in ("labels", "special_tokens_mask")}
 
 
 def embedded_inputs(model: Any, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from pydantic import Field
-from torch import nn
+from torch import Tensor, nn
 
 from asa_bench.core.errors import AsaBenchError
 from asa_bench.core.seeding import derive_seed, seed_everything
 from asa_bench.core.validation import Settings
 from asa_bench.defences.base import Defence
+from asa_bench.defences.unfinished import Unfinished
 from asa_bench.models.classifier import encode
 from asa_bench.models.precision import Precision, Resolved, default_device
 from asa_bench.tasks import Example
 
-REVISION = 1
+REVISION = 2
 """Raised whenever a change here or in a defence changes trained weights: it is part of a training cell's key."""
 
 POOL = 8
@@ -49,6 +51,8 @@ class TrainSettings(Settings):
     """*auto* is bf16 where the device computes in it."""
     threads: int = Field(default=2, ge=1)
     """CPU threads of torch; fixed, since results depend on it."""
+    save_steps: int = Field(default=500, ge=1)
+    """Optimizer steps after which the training is put on disk, so that a killed one goes on from there."""
 
 
 class TrainingFailedError(AsaBenchError):
@@ -65,10 +69,12 @@ def train(
     seed: int,
     precision: Resolved,
     on_step: Callable[[int, int], None] = lambda done, total: None,
+    resume: Path | None = None,
 ) -> list[dict[str, float]]:
     """Train ``model`` in place and return one record per step.
 
-    Everything random is drawn from ``seed`` alone: equal seeds give equal weights whatever ran before.
+    Everything random is drawn from ``seed`` alone: equal seeds give equal weights whatever ran before. Under several
+    processes (``accelerate launch``) each takes its share of every batch, and gradients are averaged.
 
     Args:
         model: a sequence classifier with a fresh head.
@@ -79,6 +85,7 @@ def train(
         seed: the training seed.
         precision: the resolved one.
         on_step: told the steps done and in all.
+        resume: the file that keeps an unfinished training; one that is there is gone on with, to the same weights.
 
     Raises:
         TrainingFailedError: when a loss is not finite.
@@ -90,21 +97,34 @@ def train(
     seed_everything(derive_seed("defence", seed))
     defence.attach(model)
     descent = Descent(model, defence, settings, len(batches))
-    model = accelerator.prepare(model)
-    seed_everything(derive_seed("training", seed))
-    records = []
-    for step, rows in enumerate(batches):
+    # Our own averaging of gradients takes the place of accelerate's wrapper, whose hooks know the model's alone.
+    model = accelerator.prepare_model(model, evaluation_mode=True)
+    seed_everything(derive_seed("training", seed, *([accelerator.process_index] if accelerator.process_index else [])))
+    unfinished = Unfinished(resume, model, defence, descent.optimizer, descent.schedule)
+    for step in range(unfinished.load(), len(batches)):
         started = time.perf_counter()
-        losses = defence.backward(model, dict(tokenizer.pad(rows, return_tensors="pt").to(accelerator.device)))
-        descent.step()
+        share, weight = _share(tokenizer, batches[step], accelerator)
+        losses = defence.backward(model, share)
+        descent.step(accelerator, weight)
         if not all(math.isfinite(value) for value in losses.values()):
             raise TrainingFailedError(f"step {step}: the loss is not finite; lower train.learning_rate")
-        records.append({"step": step, "seconds": time.perf_counter() - started, **losses})
+        unfinished.records.append({"step": step, "seconds": time.perf_counter() - started, **losses})
+        if (step + 1) % settings.save_steps == 0 and step + 1 < len(batches):
+            unfinished.save()
         on_step(step + 1, len(batches))
     defence.detach()
     accelerator.unwrap_model(model, keep_fp32_wrapper=False).eval()
     vars(model).pop("forward", None)  # what is left of accelerate's wrapper: the class's own method bound again
-    return records
+    return unfinished.records
+
+
+def _share(tokenizer: Any, rows: Sequence[Mapping[str, Any]], accelerator: Any) -> tuple[dict[str, Tensor], float]:
+    """This process's rows of a batch, padded alike in all processes, and what its gradient counts in their mean."""
+    whole = tokenizer.pad(list(rows), return_tensors="pt")
+    own = range(accelerator.process_index, len(rows), accelerator.num_processes)
+    chosen = list(own) or [0]  # a batch of fewer rows than processes: a gradient that counts nothing
+    share = {name: tensor[chosen].to(accelerator.device) for name, tensor in whole.items()}
+    return share, len(own) * accelerator.num_processes / len(rows)
 
 
 class Descent:
@@ -117,17 +137,33 @@ class Descent:
     def __init__(self, model: nn.Module, defence: Defence[Any], settings: TrainSettings, steps: int) -> None:
         self._owners = [list(model.parameters()), list(defence.parameters())]
         self._max_grad_norm = settings.max_grad_norm
-        parameters = [parameter for owner in self._owners for parameter in owner]
-        self._optimizer = torch.optim.AdamW(_decayed(parameters, settings.weight_decay), lr=settings.learning_rate)
-        self._schedule = torch.optim.lr_scheduler.LambdaLR(self._optimizer, _linear(steps, settings.warmup))
+        rates = [settings.learning_rate, defence.learning_rate or settings.learning_rate]
+        groups = [
+            group
+            for owner, rate in zip(self._owners, rates, strict=True)
+            for group in _decayed(owner, settings.weight_decay, rate)
+        ]
+        self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, _linear(steps, settings.warmup))
 
-    def step(self) -> None:
-        """Clip, step, and clear the gradient."""
+    def step(self, accelerator: Any, weight: float) -> None:
+        """Average over processes, this one's share counting ``weight``; then clip, step, and clear the gradient."""
         for owner in self._owners:
+            if accelerator.num_processes > 1:
+                _average([p.grad for p in owner if p.grad is not None], accelerator, weight)
             torch.nn.utils.clip_grad_norm_(owner, self._max_grad_norm)
-        self._optimizer.step()
-        self._schedule.step()
-        self._optimizer.zero_grad()
+        self.optimizer.step()
+        self.schedule.step()
+        self.optimizer.zero_grad()
+
+
+def _average(gradients: Sequence[Tensor], accelerator: Any, weight: float) -> None:
+    """Replace each process's gradients by their weighted mean over the processes, in one message."""
+    if not gradients:
+        return
+    mean = accelerator.reduce(torch.cat([g.flatten() for g in gradients]) * weight, reduction="mean")
+    for gradient, part in zip(gradients, mean.split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(part.view_as(gradient))
 
 
 def _accelerator(precision: Resolved) -> Any:
@@ -140,8 +176,8 @@ def _accelerator(precision: Resolved) -> Any:
 
 
 def labelled_rows(tokenizer: Any, examples: Sequence[Example], max_length: int) -> list[dict[str, Any]]:
-    """Token ids and label of each example, unpadded; ``tokenizer.pad`` makes a batch of some of them."""
-    encoded = encode(tokenizer, [example.fields for example in examples], max_length)
+    """Token ids, mask of special tokens and label of each example, unpadded; ``tokenizer.pad`` makes a batch."""
+    encoded = encode(tokenizer, [example.fields for example in examples], max_length, special_tokens=True)
     return [{**row, "labels": example.label} for row, example in zip(encoded, examples, strict=True)]
 
 
@@ -159,11 +195,12 @@ def batch_order(rows: list[dict[str, Any]], settings: TrainSettings, seed: int) 
             yield [rows[i] for i in batches[index]]
 
 
-def _decayed(parameters: Sequence[nn.Parameter], weight_decay: float) -> list[dict[str, Any]]:
+def _decayed(parameters: Sequence[nn.Parameter], weight_decay: float, rate: float) -> list[dict[str, Any]]:
     trainable = [parameter for parameter in parameters if parameter.requires_grad]
     matrices = [parameter for parameter in trainable if parameter.ndim > 1]
     vectors = [parameter for parameter in trainable if parameter.ndim <= 1]
-    return [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    return [{**group, "lr": rate} for group in groups if group["params"]]
 
 
 def _linear(steps: int, warmup: float) -> Callable[[int], float]:

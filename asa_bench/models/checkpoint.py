@@ -6,12 +6,15 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from asa_bench.core.files import write_text
+from asa_bench.core.files import atomic_path, write_text
 
 
 def save_checkpoint(model: Any, tokenizer: Any, folder: Path, card: str) -> None:
@@ -29,17 +32,39 @@ def save_checkpoint(model: Any, tokenizer: Any, folder: Path, card: str) -> None
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def write_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
+    """Write tensors as safetensors, atomically; nothing for none."""
+    from safetensors.torch import save_file
+
+    if weights:
+        with atomic_path(path) as temporary, _disk_errors(path):
+            save_file(dict(weights), temporary)
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """What :func:`write_weights` wrote; empty when there is no file."""
+    from safetensors.torch import load_file
+
+    return load_file(path) if path.is_file() else {}
+
+
 def _save_weights(model: Any, folder: Path) -> None:
-    """Save weights and configuration; safetensors' errors of the file system become what they are, an OSError."""
+    with _disk_errors(folder):
+        model.save_pretrained(folder, safe_serialization=True)
+
+
+@contextmanager
+def _disk_errors(path: Path) -> Iterator[None]:
+    """Turn safetensors' errors of the file system into what they are, an OSError."""
     from safetensors import SafetensorError
 
     try:
-        model.save_pretrained(folder, safe_serialization=True)
+        yield
     except SafetensorError as error:
         number = re.search(r"os error (\d+)", str(error))
         if number is None:
             raise
-        raise OSError(int(number[1]), os.strerror(int(number[1])), str(folder)) from None
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from None
 
 
 def weights_digest(model: Any) -> str:

@@ -96,12 +96,23 @@ class Classifier:
         return logits.float().cpu()
 
 
-def encode(tokenizer: Any, texts: Sequence[Text], max_length: int | None) -> list[dict[str, list[int]]]:
-    """Token ids of each text, unpadded, truncated to ``max_length`` unless that is None; pairs are encoded as pairs."""
+def encode(
+    tokenizer: Any, texts: Sequence[Text], max_length: int | None, *, special_tokens: bool = False
+) -> list[dict[str, list[int]]]:
+    """Token ids of each text, unpadded, truncated to ``max_length`` unless that is None; pairs are encoded as pairs.
+
+    With ``special_tokens`` there is a ``special_tokens_mask`` beside them.
+    """
     if not texts:
         return []
     columns = [list(column) for column in zip(*texts, strict=True)]
-    encoded = tokenizer(*columns, truncation=max_length is not None, max_length=max_length, verbose=False)
+    encoded = tokenizer(
+        *columns,
+        truncation=max_length is not None,
+        max_length=max_length,
+        return_special_tokens_mask=special_tokens,
+        verbose=False,
+    )
     return [{key: encoded[key][i] for key in encoded} for i in range(len(texts))]
 
 

@@ -1,14 +1,16 @@
-"""Adding a bias to the attention scores of any encoder, without a copy of its code.
+"""Changing the attention scores of any encoder, without a copy of its code.
 
 ``softmax(Q Kᵀ / √d + padding + bias) V``: hooks on the self-attention modules compute the bias of each layer from
 the hidden states that enter it, and a torch function mode adds it where the scores are normalised – to the input of
 ``softmax``, or to ``attn_mask`` of ``scaled_dot_product_attention``. The model's own mask stays in place, so a row
-whose every unit is biased away falls back to its unpadded columns only.
+whose every unit is biased away falls back to its unpadded columns only. A layer's scores can also be scaled first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,8 +19,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-BiasFunction = Callable[[int, Tensor], Tensor | None]
-"""``(layer, hidden (B, L, H)) -> bias`` broadcastable to ``(B, heads, L, L)``, or None to leave a layer alone."""
+
+@dataclass(frozen=True)
+class Adjustment:
+    """What becomes of a layer's scores: ``scores · factor + bias``, both broadcastable to ``(B, heads, L, L)``."""
+
+    bias: Tensor | None = None
+    factor: Tensor | None = None
+
+
+BiasFunction = Callable[[int, Tensor], Tensor | Adjustment | None]
+"""``(layer, hidden (B, L, H)) -> bias`` or adjustment of the layer's scores, or None to leave the layer alone."""
 
 ATTENTION_NAMES = ("self", "attn", "attention")
 _SOFTMAX = {F.softmax, torch.softmax, Tensor.softmax}
@@ -32,7 +43,8 @@ class ScoreBias:
 
     Raises:
         ValueError: when the model has no module that looks like self-attention.
-        RuntimeError: in the forward pass, when a layer does not call its score function exactly once (a flash or flex
+        RuntimeError: on entry, when the model checkpoints its activations re-entrantly (gradients would be silently
+            wrong); in the forward pass, when a layer does not call its score function exactly once (a flash or flex
             kernel passes by the hook).
     """
 
@@ -41,9 +53,13 @@ class ScoreBias:
         self._bias = bias
         self._modules = list(attention_modules(model))
         if not self._modules:
-            raise ValueError(f"{type(model).__name__}: no self-attention module found")
-        self._layer = 0
-        self._open: list[_AddBias] = []
+            known = ", ".join(ATTENTION_NAMES)
+            raise ValueError(
+                f"{type(model).__name__}: no self-attention module found (none is named {known}); "
+                "add its name to ATTENTION_NAMES in asa_bench/models/score_bias.py"
+            )
+        self._calls = 0
+        self._open: list[_Adjust] = []
         self._hooks: list[torch.utils.hooks.RemovableHandle] = []
 
     @property
@@ -53,10 +69,16 @@ class ScoreBias:
         calls = getattr(config, "num_hidden_layers", 0) * getattr(config, "inner_group_num", 1)
         return max(len(self._modules), int(calls))
 
+    def window(self, layer: int) -> int | None:
+        """How many tokens a layer sees to each side; None when it sees them all (ModernBERT's local layers do not)."""
+        side = getattr(self._modules[layer % len(self._modules)], "local_attention", (-1, -1))[0]
+        return None if side < 0 else int(side)
+
     def __enter__(self) -> Self:
+        _refuse_reentrant(self._model)
         self._hooks = [self._model.register_forward_pre_hook(self._start)]
-        for module in self._modules:
-            self._hooks.append(module.register_forward_pre_hook(self._before, with_kwargs=True))
+        for index, module in enumerate(self._modules):
+            self._hooks.append(module.register_forward_pre_hook(partial(self._before, index), with_kwargs=True))
             self._hooks.append(module.register_forward_hook(self._after, always_call=True))
         return self
 
@@ -66,14 +88,15 @@ class ScoreBias:
         self._hooks = []
 
     def _start(self, _module: nn.Module, _arguments: Any) -> None:
-        self._layer = 0
+        self._calls = 0
 
-    def _before(self, _module: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+    def _before(self, index: int, _module: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
         hidden = arguments[0] if arguments else next(iter(keywords.values()))
-        bias = self._bias(self._layer, hidden)
-        self._layer += 1
-        if bias is not None:
-            mode = _AddBias(bias)
+        shared = self.layers > len(self._modules)  # else the place in the list holds in a recomputed layer, too
+        change = self._bias(self._calls if shared else index, hidden)
+        self._calls += 1
+        if change is not None:
+            mode = _Adjust(change if isinstance(change, Adjustment) else Adjustment(change))
             mode.__enter__()  # type: ignore[no-untyped-call]
             self._open.append(mode)
 
@@ -94,10 +117,22 @@ def attention_modules(model: nn.Module) -> Iterable[nn.Module]:
     return [module for name, module in named.items() if not any(other.startswith(name + ".") for other in named)]
 
 
-class _AddBias(TorchFunctionMode):
-    def __init__(self, bias: Tensor) -> None:
+def _refuse_reentrant(model: nn.Module) -> None:
+    for module in model.modules():
+        checkpoint = getattr(module, "_gradient_checkpointing_func", None)
+        if checkpoint is None or not getattr(module, "gradient_checkpointing", False):
+            continue
+        if getattr(checkpoint, "keywords", {}).get("use_reentrant", True):
+            raise RuntimeError(
+                f"{type(model).__name__}: re-entrant gradient checkpointing gives wrong gradients here; enable it with "
+                'gradient_checkpointing_kwargs={"use_reentrant": False}'
+            )
+
+
+class _Adjust(TorchFunctionMode):
+    def __init__(self, change: Adjustment) -> None:
         super().__init__()
-        self._bias = bias
+        self._change = change
         self.calls = 0
 
     def __torch_function__(
@@ -106,20 +141,40 @@ class _AddBias(TorchFunctionMode):
         kwargs = dict(kwargs or {})
         if func in _SOFTMAX:
             self.calls += 1
-            return func(args[0] + self._bias, *args[1:], **kwargs)
+            return func(self._adjusted(args[0]), *args[1:], **kwargs)
         if func is F.scaled_dot_product_attention:
             self.calls += 1
-            args, kwargs = self._merge(args, kwargs)
+            return self._attend(*args, **kwargs)
         return func(*args, **kwargs)
 
-    def _merge(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Put the bias into ``attn_mask``, the fourth argument: None, bool (True = attend) or float."""
-        query, key, value, *rest = args
-        mask = rest.pop(0) if rest else kwargs.get("attn_mask")
-        bias = self._bias.to(query.dtype)
-        if mask is not None:
-            if mask.dtype == torch.bool:
-                hidden = torch.finfo(query.dtype).min
-                mask = torch.zeros_like(mask, dtype=query.dtype).masked_fill(~mask, hidden)
-            bias = bias + mask.to(query.dtype)
-        return (query, key, value, bias, *rest), {k: v for k, v in kwargs.items() if k != "attn_mask"}
+    def _adjusted(self, scores: Tensor) -> Tensor:
+        if self._change.factor is not None:
+            scores = scores * self._change.factor
+        return scores if self._change.bias is None else scores + self._change.bias
+
+    def _attend(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attn_mask: Tensor | None = None,
+        dropout_p: float = 0.0,
+        is_causal: bool = False,
+        scale: float | None = None,
+        **others: Any,
+    ) -> Tensor:
+        """``scaled_dot_product_attention``, adjusted; ``attn_mask`` is None, bool (True = attend) or float."""
+        mask = None if attn_mask is None else _additive(attn_mask, query.dtype)
+        if self._change.factor is None and self._change.bias is not None:  # a fused kernel can add, not multiply
+            bias = self._change.bias.to(query.dtype)
+            bias = bias if mask is None else bias + mask
+            return F.scaled_dot_product_attention(query, key, value, bias, dropout_p, is_causal, scale=scale, **others)
+        scores = query @ key.transpose(-2, -1) * (query.shape[-1] ** -0.5 if scale is None else scale)
+        weights = self._adjusted(scores if mask is None else scores + mask).softmax(dim=-1).to(value.dtype)
+        return F.dropout(weights, dropout_p) @ value
+
+
+def _additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    if mask.dtype != torch.bool:
+        return mask.to(dtype)
+    return torch.zeros_like(mask, dtype=dtype).masked_fill(~mask, torch.finfo(dtype).min)

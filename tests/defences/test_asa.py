@@ -6,75 +6,108 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from typing_extensions import override
 
+from asa_bench.core.errors import AsaBenchError
 from asa_bench.core.seeding import seed_everything
-from asa_bench.defences import build_defence
-from asa_bench.defences.asa import Adversary, binarise, reverse_gradient, symmetric_kl, valid_units
+from asa_bench.defences import build_defence, consistency
+from asa_bench.defences.asa import ASA, Adversary, ASASettings, binarise, reverse_gradient, thresholds
 from asa_bench.defences.base import inputs_of
+from asa_bench.defences.consistency import symmetric_kl, valid_units
+from asa_bench.models.classifier import new_classifier
 
 Batch = dict[str, Tensor]
 
 
-def attached(model: Any, **settings: Any) -> Any:
+def attached(model: Any, method: str = "asa", **settings: Any) -> Any:
     seed_everything(0)
-    defence = build_defence("asa", settings, "test")
+    defence = build_defence(method, settings, "test")
     defence.attach(model)
     return defence
 
 
-def reference(model: Any, adversaries: Any, batch: Batch, penalty: Any) -> tuple[Tensor, list[Tensor]]:
-    """ASA's loss on BERT with explicit attention, two passes, no hooks: a naive reading of the formulas.
+def reference(model: Any, adversaries: Any, batch: Batch, *, heads: int = 1, leaks: bool = False) -> Any:
+    """ASA on BERT with explicit attention, two passes, no hooks: a naive reading of the formulas.
 
-    Returns the loss that the *model* descends (penalty apart) and the kept units per layer.
+    Returns the clean logits, the masked logits and the kept units per layer ``(B, heads, L, L)``.
     """
-    bert, mask = model.bert, batch["attention_mask"]
-    heads = model.config.num_attention_heads
-    padding = (1.0 - mask[:, None, None, :].to(torch.float64)) * torch.finfo(torch.float64).min
+    bert, present = model.bert, batch["attention_mask"][:, None, None, :].double()
+    padding = (1 - present) * torch.finfo(torch.float64).min
+
+    def split(x: Tensor, parts: int) -> Tensor:
+        return x.view(*x.shape[:2], parts, -1).transpose(1, 2)
 
     def encode(masked: bool) -> tuple[Tensor, list[Tensor]]:
         hidden, kept = bert.embeddings(input_ids=batch["input_ids"]), []
         for layer, adversary in zip(bert.encoder.layer, adversaries, strict=True):
-            bias = torch.zeros(())
+            attention, width = layer.attention.self, model.config.num_attention_heads
+            q, k, v = (split(part(hidden), width) for part in (attention.query, attention.key, attention.value))
+            scores = q @ k.transpose(2, 3) / q.shape[-1] ** 0.5
             if masked:
                 source = hidden.detach()
-                scores = adversary.query(source) @ adversary.key(source).transpose(1, 2) / source.shape[-1] ** 0.5
-                keep = reverse_gradient(binarise(scores))
+                a, b = (split(part(source), heads) for part in (adversary.query, adversary.key))
+                wanted = a @ b.transpose(2, 3) / a.shape[-1] ** 0.5
+                keep = reverse_gradient(binarise(wanted + (1 - present) * -10_000.0 if leaks else wanted))
                 kept.append(keep)
-                bias = ((1 - keep) * -10_000.0)[:, None]
-            attention = layer.attention.self
-
-            def split(x: Tensor) -> Tensor:
-                return x.view(*x.shape[:2], heads, -1).transpose(1, 2)
-
-            q, k, v = (split(part(hidden)) for part in (attention.query, attention.key, attention.value))
-            weights = (q @ k.transpose(2, 3) / q.shape[-1] ** 0.5 + padding + bias).softmax(dim=-1)
-            mixed = (weights @ v).transpose(1, 2).flatten(2)
+                bias = (1 - keep) * -10_000.0
+                scores = scores * (bias >= 0) + bias if leaks else scores + padding + bias
+            else:
+                scores = scores + padding
+            mixed = (scores.softmax(dim=-1) @ v).transpose(1, 2).flatten(2)
             attended = layer.attention.output(mixed, hidden)
             hidden = layer.output(layer.intermediate(attended), attended)
         return model.classifier(bert.pooler(hidden)), kept
 
     clean, _ = encode(masked=False)
-    masked_logits, kept = encode(masked=True)
-    p, q = clean.softmax(-1), masked_logits.softmax(-1)
-    divergence = 0.5 * ((p * (p / q).log()).sum(-1) + (q * (q / p).log()).sum(-1)).mean()
-    return F.cross_entropy(clean, batch["labels"]) + divergence + penalty(kept), kept
+    return clean, *encode(masked=True)
 
 
-@pytest.mark.parametrize("penalty", ["sum", "ratio"])
-def test_loss_and_all_gradients_equal_a_naive_reference(tiny_model: Any, batch: Batch, penalty: str) -> None:
-    defence = attached(tiny_model, penalty=penalty)
-    losses = defence.backward(tiny_model, batch)
-    owned = [*tiny_model.parameters(), *defence.parameters()]
+def naive_divergence(clean: Tensor, masked: Tensor) -> Tensor:
+    p, q = clean.softmax(-1), masked.softmax(-1)
+    return 0.5 * ((p * (p / q).log()).sum(-1) + (q * (q / p).log()).sum(-1)).mean()
+
+
+def naive_penalty(kept: list[Tensor], units: Tensor, penalty: str) -> Tensor:
+    """Loops over layers, examples and heads."""
+    total, count = torch.zeros((), dtype=torch.float64), len(units) * kept[0].shape[1]
+    for keep in kept:
+        for example, valid in zip(keep, units, strict=True):
+            for head in example:
+                inside = (head * valid[0]).sum()
+                total = total + (0.25 * inside if penalty == "sum" else 30.0 * inside / valid.sum()) / count
+    return total
+
+
+VARIANTS: list[tuple[str, dict[str, Any]]] = [
+    ("asa", {}),
+    ("asa-ratio", {}),
+    ("asa-official", {}),
+    ("asa", {"mask_scope": "per-head"}),
+    ("asa-ratio", {"mask_scope": "per-head"}),
+]
+
+
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+@pytest.mark.parametrize(("method", "settings"), VARIANTS)
+def test_loss_and_all_gradients_equal_a_naive_reference(
+    tiny_encoder: Any, batch: Batch, method: str, settings: dict[str, Any], attention: str
+) -> None:
+    model = new_classifier(tiny_encoder, ("neg", "pos"), seed=0, attention=attention, max_length=40)[0].eval().double()
+    defence = attached(model, method, **settings)
+    for adversary in defence._adversaries.values():
+        adversary.query.bias.data += 0.3  # rows that are masked altogether, too
+    losses = defence.backward(model, batch)
+    owned = [*model.parameters(), *defence.parameters()]
     found = [p.grad.clone() for p in owned if p.grad is not None]
     for parameter in owned:
         parameter.grad = None
-    units = valid_units(batch["attention_mask"])
-
-    def expected_penalty(kept: list[Tensor]) -> Tensor:
-        total = torch.stack([(keep * units).sum() for keep in kept]).sum()
-        return 0.25 * total / 3 if penalty == "sum" else 30.0 * total / units.sum()
-
-    loss, _ = reference(tiny_model, defence._adversaries, batch, expected_penalty)
+    leaks = method == "asa-official"
+    heads = model.config.num_attention_heads if settings else 1
+    clean, masked, kept = reference(model, defence._adversaries.values(), batch, heads=heads, leaks=leaks)
+    assert any((keep.sum(dim=-1) == 0).any() for keep in kept)
+    units = torch.ones_like(kept[0]) if leaks else valid_units(batch["attention_mask"])
+    penalty = naive_penalty(kept, units, defence.settings.penalty)
+    loss = F.cross_entropy(clean, batch["labels"]) + naive_divergence(clean, masked) + penalty
     loss.backward()
     expected = [p.grad for p in owned if p.grad is not None]
     assert losses["loss"] + losses["divergence"] + losses["penalty"] == pytest.approx(loss.item(), rel=1e-9)
@@ -83,27 +116,77 @@ def test_loss_and_all_gradients_equal_a_naive_reference(tiny_model: Any, batch: 
         assert torch.allclose(mine, naive, rtol=0, atol=1e-9)
 
 
-def test_no_gradient_leaks_from_the_adversary_into_the_encoder(tiny_model: Any, batch: Batch) -> None:
-    """With the divergence cut out, only the task's gradient may reach the encoder."""
-    defence = attached(tiny_model)
-    hidden = torch.randn(2, 7, 32, dtype=torch.float64, requires_grad=True)
-    defence._layer_bias(0, hidden).sum().backward()
-    assert hidden.grad is None
-    assert all(p.grad is not None for p in defence._adversaries[0].parameters() if p.ndim > 1)
+class Relaxed(ASA):
+    """ASA whose mask stays between 0 and 1, so that its objective can be differentiated by differences."""
+
+    @override
+    def _keep(self, layer: int, hidden: Tensor) -> Tensor | None:
+        if layer not in self._layers:
+            return None
+        return reverse_gradient(self._adversaries[str(layer)](hidden.detach()).sigmoid(), self.settings.reversal)
 
 
-def test_the_adversarys_gradient_is_exactly_reversed() -> None:
+@pytest.mark.parametrize("layer", [0, 1])
+@pytest.mark.parametrize("penalty", ["sum", "ratio"])
+def test_the_adversarys_gradient_is_minus_the_finite_difference(
+    tiny_model: Any, batch: Batch, penalty: Any, layer: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one layer at a time: by design no gradient goes from a layer's mask into the masks below it."""
+    monkeypatch.setattr(consistency, "MASKED", -3.0)  # where the softmax is not saturated
+    seed_everything(0)
+    defence = Relaxed(ASASettings(penalty=penalty, reversal=2.0, layers=(layer,)))
+    defence.attach(tiny_model)
+
+    defence.backward(tiny_model, batch)
+    for parameter in list(defence.parameters())[::3]:
+        place, step = (0,) * parameter.ndim, 1e-5
+        gradient = parameter.grad[place].item()  # type: ignore[index]
+        values = []
+        for shift in (step, -step):
+            parameter.data[place] += shift
+            fresh = Relaxed(defence.settings)
+            fresh.attach(tiny_model)
+            fresh.load_state(defence.state())
+            losses = fresh.backward(tiny_model, batch)
+            values.append(losses["divergence"] + losses["penalty"])
+            parameter.data[place] -= shift
+        assert gradient == pytest.approx(-2.0 * (values[0] - values[1]) / (2 * step), rel=1e-5, abs=1e-9)
+
+
+@pytest.mark.parametrize("mask_scope", ["shared", "per-head"])
+def test_no_gradient_leaks_from_the_adversary_into_the_encoder(tiny_model: Any, batch: Batch, mask_scope: str) -> None:
+    """With task and divergence cut out, the penalty must reach the adversaries and nothing else."""
+    defence = attached(tiny_model, mask_scope=mask_scope)
+    seen = {}
+
+    class CaughtError(Exception):
+        pass
+
+    def penalty_alone() -> Tensor:
+        seen["penalty"] = type(defence)._penalty(defence)
+        raise CaughtError
+
+    defence._penalty = penalty_alone
+    with pytest.raises(CaughtError):
+        defence.backward(tiny_model, batch)
+    seen["penalty"].backward()
+    assert all(parameter.grad is None for parameter in tiny_model.parameters())
+    assert all(parameter.grad is not None for parameter in defence.parameters())
+
+
+@pytest.mark.parametrize("strength", [1.0, 0.5])
+def test_the_adversarys_gradient_is_exactly_reversed(strength: float) -> None:
     torch.manual_seed(0)
-    adversary = Adversary(8, 0.5).double()
+    adversary = Adversary(8, 2, 0.5).double()
     hidden = torch.randn(2, 5, 8, dtype=torch.float64)
 
     def gradient(reverse: bool) -> Tensor:
         adversary.zero_grad()
         keep = binarise(adversary(hidden))
-        ((reverse_gradient(keep) if reverse else keep) ** 2).sum().backward()
+        ((reverse_gradient(keep, strength) if reverse else keep) ** 2).sum().backward()
         return adversary.query.weight.grad.clone()  # type: ignore[union-attr]
 
-    assert torch.equal(gradient(reverse=True), -gradient(reverse=False))
+    assert torch.equal(gradient(reverse=True), -strength * gradient(reverse=False))
 
 
 def test_the_mask_is_binary_and_its_gradient_a_sigmoids() -> None:
@@ -121,31 +204,93 @@ def test_divergence_is_symmetric_and_zero_on_equals() -> None:
     assert symmetric_kl(first, first + 7.0).item() == pytest.approx(0.0, abs=1e-6)
 
 
-def test_masked_ratio_counts_valid_units_only(tiny_model: Any, batch: Batch) -> None:
+def test_one_sided_divergence_is_kl_from_a_fixed_clean_prediction(tiny_model: Any, batch: Batch) -> None:
+    defence = attached(tiny_model, divergence="one-sided")
+    clean, masked = torch.randn(2, 4, 3, requires_grad=True).unbind()
+    found = defence._divergence(masked, clean)
+    p, q = clean.softmax(-1), masked.softmax(-1)
+    assert found.item() == pytest.approx((p * (p / q).log()).sum(-1).mean().item(), rel=1e-5)
+    assert torch.autograd.grad(found, clean, allow_unused=True)[0] is None
+
+
+def test_masked_ratio_is_the_mean_share_of_each_examples_units(tiny_model: Any, batch: Batch) -> None:
     defence = attached(tiny_model)
     losses = defence.backward(tiny_model, batch)
-    _, kept = reference(tiny_model, defence._adversaries, batch, lambda kept: torch.zeros(()))
-    valid = valid_units(batch["attention_mask"]).bool()
-    assert valid.sum() == 6 * 6 + 4 * 4 + 7 * 7
+    _, _, kept = reference(tiny_model, defence._adversaries.values(), batch)
+    lengths = [6, 4, 7]
     for layer, keep in enumerate(kept):
-        assert losses[f"masked_ratio_{layer}"] == pytest.approx(1 - keep[valid].mean().item())
+        shares = [1 - keep[i, 0, :n, :n].mean().item() for i, n in enumerate(lengths)]
+        assert losses[f"masked_ratio_{layer}"] == pytest.approx(sum(shares) / 3)
 
 
-def test_a_larger_tau_masks_less(tiny_model: Any, batch: Batch) -> None:
-    def ratio_after_training(tau: float) -> float:
-        defence = attached(tiny_model, tau=tau)
+@pytest.mark.parametrize("setting", [{"tau": 0.001}, {"penalty": "ratio", "ratio_weight": 0.001}])
+def test_a_larger_penalty_masks_less(tiny_model: Any, batch: Batch, setting: dict[str, Any]) -> None:
+    def ratio_after_training(**settings: Any) -> float:
+        defence = attached(tiny_model, **settings)
         optimizer = torch.optim.AdamW(defence.parameters(), lr=1e-2)
         for _ in range(30):
             losses = defence.backward(tiny_model, batch)
             optimizer.step()
             optimizer.zero_grad()
-        defence.detach()
         return float(losses["masked_ratio_0"] + losses["masked_ratio_1"])
 
-    assert ratio_after_training(2.0) < ratio_after_training(0.001)
+    weak = next(key for key in setting if key != "penalty")
+    assert ratio_after_training(**{**setting, weak: 100.0}) < ratio_after_training(**setting)
+
+
+@pytest.mark.parametrize("mask_scope", ["shared", "per-head"])
+def test_a_target_ratio_is_met_by_every_example(tiny_model: Any, batch: Batch, mask_scope: str) -> None:
+    defence = attached(tiny_model, target_ratio=0.25, mask_scope=mask_scope)
+    losses = defence.backward(tiny_model, batch)
+    assert losses["penalty"] == 0.0
+    for keep in defence._kept.values():
+        for row, length in zip(keep, (6, 4, 7), strict=True):
+            masked = (1 - row[:, :length, :length]).sum(dim=(1, 2))
+            assert masked.tolist() == [round(0.25 * length**2)] * len(row)
+
+
+def test_a_target_of_less_than_one_unit_masks_nothing() -> None:
+    scores = torch.tensor([[[[3.0, -1.0], [0.5, 2.0]]]])
+    assert thresholds(scores, torch.ones(1, 1, 2, 2), 0.1).item() == -torch.inf
+    assert thresholds(scores, torch.ones(1, 1, 2, 2), 0.5).item() == 0.5
+
+
+def test_gumbel_noise_makes_the_mask_a_draw(tiny_model: Any, batch: Batch) -> None:
+    def ratios(binarisation: str) -> list[float]:
+        defence = attached(tiny_model, binarisation=binarisation)
+        return [defence.backward(tiny_model, batch)["masked_ratio_0"] for _ in range(2)]
+
+    first, second = ratios("deterministic")
+    assert first == second
+    first, second = ratios("gumbel")
+    assert first != second
+
+
+def test_special_tokens_can_be_protected(tiny_model: Any, batch: Batch) -> None:
+    defence = attached(tiny_model, protect_special=True, target_ratio=0.5)
+    defence.backward(tiny_model, batch)
+    special = batch["special_tokens_mask"].bool()[:, None, None, :]
+    for keep in defence._kept.values():
+        assert (keep[special.expand_as(keep)] == 1).all()
+        assert (keep == 0).any()
+
+
+def test_a_subset_of_layers_masks_those_alone(tiny_model: Any, batch: Batch) -> None:
+    losses = attached(tiny_model, layers=[1]).backward(tiny_model, batch)
+    assert [name for name in losses if name.startswith("masked")] == ["masked_ratio_1"]
+
+
+def test_a_layer_that_is_not_there_is_named(tiny_model: Any) -> None:
+    with pytest.raises(AsaBenchError, match=r"^layers: expected 0 to 1 for this encoder, got \[1, 2\]$"):
+        attached(tiny_model, layers=[1, 2])
 
 
 def test_clean_half_equals_a_plain_forward_pass(tiny_model: Any, batch: Batch) -> None:
     losses = attached(tiny_model).backward(tiny_model, batch)
     plain = F.cross_entropy(tiny_model(**inputs_of(batch)).logits, batch["labels"])
     assert losses["loss"] == pytest.approx(plain.item(), rel=1e-12)
+
+
+def test_the_adversary_can_have_a_learning_rate_of_its_own() -> None:
+    assert build_defence("asa", {}, "test").learning_rate is None
+    assert build_defence("asa", {"adversary_learning_rate": 1e-3}, "test").learning_rate == 1e-3

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -7,42 +11,86 @@ import pytest
 import torch
 
 from asa_bench.defences import DEFENCES, build_defence
-from asa_bench.defences.training import TrainingFailedError, TrainSettings, batch_order, train
-from asa_bench.models.checkpoint import weights_digest
+from asa_bench.defences.base import Defence
+from asa_bench.defences.training import TrainingFailedError, batch_order, train
+from asa_bench.models.checkpoint import read_weights, weights_digest
 from asa_bench.models.classifier import new_classifier
-from asa_bench.tasks import Example
+from tests.defences import shared_training
+from tests.defences.conftest import Build
+from tests.defences.shared_training import EXAMPLES, SETTINGS
 
-SETTINGS = TrainSettings(epochs=2, batch_size=4, learning_rate=1e-3, max_length=40, threads=1)
-EXAMPLES = [
-    Example(str(i), (f"the {word} film was {word} " * (1 + i % 3),), i % 2)
-    for i, word in enumerate(["good", "bad", "warm", "dull"] * 5)
-]
+Trained = tuple[str, list[dict[str, float]]]
 
 
-def trained(encoder: Path, method: str, seed: int = 0, **changes: Any) -> tuple[str, list[dict[str, float]]]:
+def trained(encoder: Path, defence: Defence[Any], seed: int = 0, resume: Path | None = None, **changes: Any) -> Trained:
+    """Digest of the trained weights, and the records; ``stop_at`` is a step after which the process dies."""
     model, tokenizer = new_classifier(encoder, ("a", "b"), seed, "eager", 40)
+    stop_at = changes.pop("stop_at", None)
     settings = SETTINGS.model_copy(update=changes)
+
+    def on_step(done: int, total: int) -> None:
+        if done == stop_at:
+            raise KeyboardInterrupt
+
     records = train(
-        model, tokenizer, EXAMPLES, build_defence(method, {}, "test"), settings, seed=seed, precision="fp32"
+        model, tokenizer, EXAMPLES, defence, settings, seed=seed, precision="fp32", on_step=on_step, resume=resume
     )
     return weights_digest(model), records
 
 
 @pytest.mark.parametrize("method", sorted(DEFENCES))
-def test_equal_seeds_give_equal_weights_whatever_ran_before(tiny_encoder: Path, method: str) -> None:
-    first, _ = trained(tiny_encoder, method)
+def test_equal_seeds_give_equal_weights_whatever_ran_before(tiny_encoder: Path, build: Build, method: str) -> None:
+    first, _ = trained(tiny_encoder, build(method))
     torch.manual_seed(123)
     torch.rand(1000)
-    second, _ = trained(tiny_encoder, method)
+    second, _ = trained(tiny_encoder, build(method))
     assert first == second
 
 
-def test_another_seed_gives_other_weights(tiny_encoder: Path) -> None:
-    assert trained(tiny_encoder, "baseline", seed=0)[0] != trained(tiny_encoder, "baseline", seed=1)[0]
+@pytest.mark.parametrize("method", sorted(DEFENCES))
+def test_a_training_that_was_killed_ends_with_the_same_weights(
+    tiny_encoder: Path, build: Build, method: str, tmp_path: Path
+) -> None:
+    unbroken, expected = trained(tiny_encoder, build(method))
+    file = tmp_path / "training.pt"
+    with pytest.raises(KeyboardInterrupt):
+        trained(tiny_encoder, build(method), resume=file, save_steps=3, stop_at=8)
+    assert len(torch.load(file, weights_only=True)["records"]) == 6
+    resumed, records = trained(tiny_encoder, build(method), resume=file, save_steps=3)
+    assert resumed == unbroken
+    assert [record["loss"] for record in records] == [record["loss"] for record in expected]
 
 
-def test_a_record_per_step(tiny_encoder: Path) -> None:
-    _, records = trained(tiny_encoder, "asa")
+def test_two_processes_give_the_parameters_of_one(tiny_encoder: Path, tmp_path: Path) -> None:
+    for count in (1, 2):
+        run_processes(count, tiny_encoder, tmp_path / str(count))
+    for method in shared_training.METHODS:
+        one, two = (read_weights(tmp_path / count / f"{method}.safetensors") for count in ("1", "2"))
+        assert one
+        assert one.keys() == two.keys()
+        for name, tensor in one.items():
+            assert torch.allclose(tensor, two[name], rtol=0, atol=1e-9), (method, name)
+
+
+def run_processes(count: int, encoder: Path, out: Path) -> None:
+    """Trainings shared by ``count`` processes over gloo."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(count)}
+    command = [sys.executable, "-m", "tests.defences.shared_training", str(encoder), str(out)]
+    processes = [
+        subprocess.Popen(command, env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)}) for rank in range(count)
+    ]
+    assert [process.wait() for process in processes] == [0] * count
+
+
+def test_another_seed_gives_other_weights(tiny_encoder: Path, build: Build) -> None:
+    assert trained(tiny_encoder, build("baseline"))[0] != trained(tiny_encoder, build("baseline"), seed=1)[0]
+
+
+def test_a_record_per_step(tiny_encoder: Path, build: Build) -> None:
+    _, records = trained(tiny_encoder, build("asa"))
     assert [record["step"] for record in records] == list(range(10))
     assert set(records[0]) == {
         "step", "seconds", "loss", "divergence", "penalty", "masked_ratio_0", "masked_ratio_1",
@@ -65,7 +113,7 @@ def test_every_epoch_sees_every_example_once() -> None:
     assert seen[:50] != seen[50:]
 
 
-def test_a_loss_that_is_no_number_ends_the_training(tiny_encoder: Path) -> None:
+def test_a_loss_that_is_no_number_ends_the_training(tiny_encoder: Path, build: Build) -> None:
     message = r"^step \d+: the loss is not finite; lower train.learning_rate$"
     with pytest.raises(TrainingFailedError, match=message):
-        trained(tiny_encoder, "baseline", learning_rate=1e30)
+        trained(tiny_encoder, build("baseline"), learning_rate=1e30)

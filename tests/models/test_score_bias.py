@@ -11,6 +11,11 @@ from asa_bench.models.score_bias import ScoreBias
 
 Batch = dict[str, Tensor]
 
+NO_ATTENTION = (
+    r"^Linear: no self-attention module found \(none is named self, attn, attention\); "
+    r"add its name to ATTENTION_NAMES in asa_bench/models/score_bias.py$"
+)
+
 
 def attentions(model: Any, batch: Batch) -> list[Tensor]:
     """Attention probabilities ``(B, heads, L, L)`` per layer."""
@@ -88,5 +93,5 @@ def test_a_kernel_that_passes_by_the_hook_is_an_error() -> None:
 
 
 def test_a_model_without_attention_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"^Linear: no self-attention module found$"):
+    with pytest.raises(ValueError, match=NO_ATTENTION):
         ScoreBias(nn.Linear(2, 2), lambda layer, hidden: None)

@@ -1,0 +1,74 @@
+"""Control for ASA: as many units are masked as ASA masked, but drawn at random. Cost 2F + 2B.
+
+The dose is that of an ASA model of the same suite, task, encoder and seed, at the same step in the same layer; so what
+ASA does better is its choice of the units.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import torch
+from pydantic import Field
+from torch import Tensor
+from typing_extensions import override
+
+from asa_bench.core.errors import AsaBenchError
+from asa_bench.core.validation import NAME, Settings
+from asa_bench.defences.base import Batch, Losses
+from asa_bench.defences.consistency import Masking
+
+_COLUMN = re.compile(r"masked_ratio_(\d+)")
+
+
+class RandomMaskSettings(Settings):
+    """Whose dose."""
+
+    like: str = Field(default="asa", pattern=NAME)
+    """Name of the defence of this suite whose masked ratio is used; it must stand before this one."""
+
+
+class RandomMask(Masking[RandomMaskSettings]):
+    """Trains for agreement with a pass under a random mask."""
+
+    Settings = RandomMaskSettings
+
+    @property
+    @override
+    def source(self) -> str:
+        return self.settings.like
+
+    @override
+    def learn_from(self, training: pd.DataFrame) -> None:
+        columns = {int(m[1]): column for column in training.columns if (m := _COLUMN.fullmatch(column))}
+        masked = training[[columns[layer] for layer in sorted(columns)]]
+        if masked.empty:
+            raise AsaBenchError(f"like: defence '{self.settings.like}' masks nothing; name one of method 'asa'")
+        self._layers = sorted(columns)
+        self._ratios = masked.to_numpy(dtype=float).tolist()
+        self._step = 0
+
+    @override
+    def state(self) -> dict[str, Tensor]:
+        return {"step": torch.tensor(self._step)}
+
+    @override
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        self._step = int(state["step"])
+
+    @override
+    def backward(self, model: Any, batch: Batch) -> Losses:
+        self._dose = dict(zip(self._layers, self._ratios[self._step], strict=True))
+        self._step += 1
+        return super().backward(model, batch)
+
+    @override
+    def _keep(self, layer: int, hidden: Tensor) -> Tensor | None:
+        if layer not in self._dose:
+            return None
+        batch, length, _ = hidden.shape
+        keep: Tensor = torch.rand(batch, 1, length, length, device=hidden.device) >= self._dose[layer]
+        return keep.float()
