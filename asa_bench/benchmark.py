@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -111,12 +111,13 @@ def carry_out(
 
 def finish(plan: Plan, directory: RunDirectory, info: dict[str, Any]) -> Run:
     """Put the run's tables together from its cells, judge them, and write the report."""
-    tables = {name: _gather(plan, directory, name, kind) for name, kind in CELL_TABLES.items()}
+    tables = {name: _gather(plan, directory, name) for name in CELL_TABLES}
     for name, frame in tables.items():
         write_table(directory.path / f"{name}.parquet", frame, CELL_TABLES[name])
     worst_case = [attack.name for attack in plan.attacks if recipes()[attack.recipe].kind == "text"]
     metrics = results(tables["examples"], tables["predictions"], tables["calibration"], worst_case)
     write_table(directory.path / "results.parquet", metrics, schema.RESULTS)
+    write_table(directory.path / "curves.parquet", _curves(plan, directory, worst_case), schema.CURVES)
     write_csv(directory.path / "results.csv", metrics)
     cells = [_cell_record(cell, directory) for cell in plan.cells]
     warnings = [*_failures(cells), *under_floor(plan, metrics)]
@@ -126,13 +127,25 @@ def finish(plan: Plan, directory: RunDirectory, info: dict[str, Any]) -> Run:
     return finished
 
 
-CELL_TABLES = {name: kind for name, kind in TABLES.items() if name != "results"}
-"""The tables that are put together from the cells; the results are counted from them."""
+CELL_TABLES = {name: kind for name, kind in TABLES.items() if name not in ("results", "curves")}
+"""The tables that are put together from the cells; results and curves are counted from them."""
 
 
-def _gather(plan: Plan, directory: RunDirectory, name: str, kind: Any) -> pd.DataFrame:
-    done = [cell for cell in plan.cells if directory.status(cell.name, cell.key) == "done"]
+def _gather(plan: Plan, directory: RunDirectory, name: str, portion: int | None = None) -> pd.DataFrame:
+    """A table of the comparison, or of one point of the learning curve."""
+    done = [cell for cell in plan.cells if cell.portion == portion and directory.status(cell.name, cell.key) == "done"]
+    kind = CELL_TABLES[name]
     return concatenate([read_table(directory.cell(cell.name) / f"{name}.parquet", kind) for cell in done], kind)
+
+
+def _curves(plan: Plan, directory: RunDirectory, worst_case: Collection[str]) -> pd.DataFrame:
+    """The metrics at each point of the learning curve."""
+    points = []
+    for portion in sorted({cell.portion for cell in plan.cells if cell.portion is not None}):
+        part = {name: _gather(plan, directory, name, portion) for name in ("examples", "predictions", "calibration")}
+        metrics = results(part["examples"], part["predictions"], part["calibration"], worst_case)
+        points.append(metrics.assign(train_examples=portion))
+    return concatenate(points, schema.CURVES)
 
 
 PROVENANCE = ("versions", "git", "hardware", "command", "end")
@@ -182,7 +195,7 @@ def _provenance() -> dict[str, Any]:
 def _cell_record(cell: Cell, directory: RunDirectory) -> dict[str, Any]:
     state = directory.state(cell.name)
     status = directory.status(cell.name, cell.key)
-    columns = {"kind": cell.kind, **cell.columns, "attack": cell.attack}
+    columns = {"kind": cell.kind, **cell.columns, "attack": cell.attack, "portion": cell.portion}
     ended = {key: state.get(key) for key in ("seconds", "error", "versions")}
     return {**columns, "status": status, **ended}
 

@@ -98,8 +98,13 @@ def _expected(plan: SuitePlan, cell: Cell, speed: Speed) -> tuple[float, int]:
     if cell.kind == "train":
         entry = plan.defence(cell.defence)
         passes = build_defence(entry.method, entry.settings, "suite").passes
-        batches = -(-len(plan.training_examples(cell.task)) // size) * plan.suite.train.epochs
+        epochs = plan.train_settings(cell.task, cell.portion).epochs
+        batches = -(-len(plan.training_examples(cell.task, cell.portion)) // size) * epochs
         return batches * passes * speed.step, 0
+    if cell.kind == "view" and plan.suite.views:
+        views = plan.suite.views
+        passes = 4 + len(views.radii) * (3 * views.steps + 1)  # a backward pass counts as two forward ones
+        return views.examples / size * passes * speed.forward, 0
     if cell.kind == "evaluate":
         examples = sum(map(len, plan.clean_datasets(cell.task).values()))
         return examples / size * speed.forward, 0

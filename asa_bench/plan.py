@@ -23,7 +23,7 @@ from asa_bench.probes.similarity import JUDGE
 from asa_bench.records.directory import RunDirectory, Status
 from asa_bench.tasks import Example, TaskData, choose
 
-Kind = Literal["train", "evaluate", "attack"]
+Kind = Literal["train", "view", "evaluate", "attack"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class Cell:
     """Everything that decides the result, as plain data."""
     needs: tuple[str, ...] = ()
     """Names of the cells whose results it works on."""
+    portion: int | None = None
+    """Training examples of a point of the learning curve; None for the comparison itself."""
 
     @cached_property
     def key(self) -> str:
@@ -49,7 +51,8 @@ class Cell:
     @property
     def model(self) -> str:
         """Path of the trained model inside ``models/``."""
-        return f"{self.task}/{self.encoder}/{self.defence}/{self.seed}"
+        point = "" if self.portion is None else f"curve-{self.portion}/"
+        return f"{point}{self.task}/{self.encoder}/{self.defence}/{self.seed}"
 
     @property
     def name(self) -> str:
@@ -141,16 +144,24 @@ class Plan(ABC):
             raise InputError(f"{self.source}: {key}: {error} (task '{task}')") from None
 
     def _judged(
-        self, task: str, encoder: str, defence: str, seed: int, origin: Mapping[str, Any], needs: tuple[str, ...] = ()
+        self,
+        task: str,
+        encoder: str,
+        defence: str,
+        seed: int,
+        origin: Mapping[str, Any],
+        needs: tuple[str, ...] = (),
+        portion: int | None = None,
     ) -> Iterator[Cell]:
         """The cells that evaluate and attack one model, which ``origin`` identifies and the cells ``needs`` make."""
         model = (task, encoder, defence, seed)
-        evaluate = Cell("evaluate", *model, None, self._evaluation(task, origin), needs)
+        evaluate = Cell("evaluate", *model, None, self._evaluation(task, origin), needs, portion)
         yield evaluate
         for attack in self.attacks:
             calibrated = attack.temperature == "calibrated"
             ingredients = {**origin, **self._attacking(task, attack, seed)}
-            yield Cell("attack", *model, attack.name, ingredients, (*needs, evaluate.name) if calibrated else needs)
+            wanted = (*needs, evaluate.name) if calibrated else needs
+            yield Cell("attack", *model, attack.name, ingredients, wanted, portion)
 
     def _evaluation(self, task: str, origin: Mapping[str, Any]) -> dict[str, Any]:
         datasets = {name: content(examples) for name, examples in self.clean_datasets(task).items()}

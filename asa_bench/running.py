@@ -20,11 +20,13 @@ from asa_bench.core.errors import one_line
 from asa_bench.core.files import DISK_ERRORS, write_text
 from asa_bench.core.seeding import derive_seed
 from asa_bench.defences import build_defence
+from asa_bench.defences.asa import ASA
 from asa_bench.defences.training import train
 from asa_bench.models.card import model_card
-from asa_bench.models.checkpoint import save_checkpoint, weights_digest, write_weights
-from asa_bench.models.classifier import new_classifier
+from asa_bench.models.checkpoint import read_weights, save_checkpoint, weights_digest, write_weights
+from asa_bench.models.classifier import load_classifier, new_classifier
 from asa_bench.plan import Cell, Plan
+from asa_bench.probes.attention import attention_views
 from asa_bench.probes.evaluation import evaluate
 from asa_bench.probes.similarity import JUDGE, similarities
 from asa_bench.records import schema
@@ -73,6 +75,7 @@ class CellRunner:
         self._models = directory.path / "models"
         self._stages: dict[str, Callable[[Cell, Path], dict[str, Any]]] = {
             "train": self._train,
+            "view": self._view,
             "evaluate": self._evaluate,
             "attack": self._attack,
         }
@@ -133,9 +136,9 @@ class CellRunner:
         shutil.rmtree(self._checkpoint(cell), ignore_errors=True)
         plan = self._plan
         assert isinstance(plan, SuitePlan)  # no other plan has cells of this kind
-        settings = plan.suite.train
+        settings = plan.train_settings(cell.task, cell.portion)
         data, entry = plan.tasks[cell.task], plan.defence(cell.defence)
-        examples = plan.training_examples(cell.task)
+        examples = plan.training_examples(cell.task, cell.portion)
         encoder = plan.encoders[cell.encoder]
         seed = derive_seed("model", cell.seed)
         model, tokenizer = new_classifier(
@@ -163,6 +166,27 @@ class CellRunner:
         write_weights(folder / DEFENCE, defence.state())
         unfinished.unlink(missing_ok=True)
         return {"weights": weights_digest(model), "steps": len(records)}
+
+    def _view(self, cell: Cell, folder: Path) -> dict[str, Any]:
+        plan = self._plan
+        assert isinstance(plan, SuitePlan)
+        assert plan.suite.views is not None
+        entry = plan.defence(cell.defence)
+        classifier = load_classifier(self._checkpoint(cell), "fp32", plan.device, "eager")
+        defence = build_defence(entry.method, entry.settings, "suite")
+        if isinstance(defence, ASA):
+            defence.attach(classifier.model)
+            defence.load_state(read_weights(self._directory.cell(f"train/{cell.model}") / DEFENCE))
+        rows, maps = attention_views(
+            classifier,
+            plan.viewed_examples(cell.task),
+            defence if isinstance(defence, ASA) else None,
+            plan.suite.views,
+            self._progress.advance,
+        )
+        _write(folder / "views.parquet", cell, rows, schema.VIEWS)
+        _write(folder / "maps.parquet", cell, maps, schema.MAPS)
+        return {}
 
     def _evaluate(self, cell: Cell, folder: Path) -> dict[str, Any]:
         classifier = self._plan.classifier(cell, self._models)

@@ -20,6 +20,7 @@ from asa_bench.core.validation import NAME, Settings, validated
 from asa_bench.defences import build_defence
 from asa_bench.defences.training import TrainSettings
 from asa_bench.models.encoder import SHIPPED, EncoderSettings
+from asa_bench.probes.attention import ViewSettings
 from asa_bench.probes.evaluation import EvaluationSettings
 from asa_bench.probes.similarity import JUDGE
 from asa_bench.tasks import TASKS, TaskSettings
@@ -49,6 +50,17 @@ class DefenceEntry(Settings):
         return {"name": data.get("name", data["method"]), "method": data["method"], "settings": own}
 
 
+class CurveSettings(Settings):
+    """The ``[curve]`` table: the comparison again at other sizes of the training data, for as many optimizer steps."""
+
+    examples: tuple[Annotated[int, Field(ge=2)], ...] = Field(min_length=1)
+    """Training examples of each point; the epochs are scaled so that the optimizer steps stay the same."""
+    defences: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Names of the defences on the curve; all by default."""
+    seeds: tuple[Seed, ...] | None = Field(default=None, min_length=1)
+    """Training seeds of the curve; the suite's by default."""
+
+
 class Suite(Settings):
     """A whole comparison."""
 
@@ -68,6 +80,10 @@ class Suite(Settings):
     """What is compared."""
     attack: tuple[AttackSettings, ...] = ()
     """What the trained models are attacked with."""
+    views: ViewSettings | None = None
+    """How the models' attention is looked at; not at all by default."""
+    curve: CurveSettings | None = None
+    """Sizes of the training data for a learning curve; none by default."""
     keep_models: bool = True
     """Keep the checkpoints after their last use."""
 
@@ -83,6 +99,10 @@ class Suite(Settings):
         _refuse_repeats("encoder", (encoder.label for encoder in self.encoder))
         _refuse_repeats("defence", (defence.name for defence in self.defence))
         _refuse_repeats("attack", (attack.name for attack in self.attack))
+        known = [defence.name for defence in self.defence]
+        for name in (self.curve and self.curve.defences) or ():
+            if name not in known:
+                raise ValueError(str(unknown("defence", name, known)))
         return self
 
     def assets(self) -> list[str]:

@@ -11,11 +11,12 @@ from typing_extensions import override
 
 from asa_bench.core.errors import InputError
 from asa_bench.defences import build_defence
-from asa_bench.defences.training import REVISION
+from asa_bench.defences.training import REVISION, TrainSettings
 from asa_bench.models.classifier import check_encoder
 from asa_bench.models.encoder import Encoder, resolve_encoder
 from asa_bench.models.precision import Kernel, default_device, resolve_attention, resolve_precision
 from asa_bench.plan import Cell, Plan, content
+from asa_bench.probes import attention
 from asa_bench.suite import DefenceEntry, LoadedSuite, Suite
 from asa_bench.tasks import Example, TaskSettings, choose, load_task
 
@@ -42,7 +43,7 @@ class SuitePlan(Plan):
 
     @override
     def keeps(self, cell: Cell) -> bool:
-        return self.suite.keep_models
+        return self.suite.keep_models and cell.portion is None
 
     @override
     def floor(self, task: str) -> float | None:
@@ -53,10 +54,24 @@ class SuitePlan(Plan):
         chosen = next(entry.attention for entry in self.suite.encoder if entry.label == encoder)
         return resolve_attention(chosen, self.device)
 
-    def training_examples(self, task: str) -> tuple[Example, ...]:
-        """The examples that every defence is trained on."""
-        examples, asked = self.tasks[task].train, self.suite.train.examples
-        return examples if asked is None else self._choose(task, examples, asked, "train.examples", "train")
+    def training_examples(self, task: str, portion: int | None = None) -> tuple[Example, ...]:
+        """The examples that every defence is trained on, or those of a point of the learning curve."""
+        examples, asked = self.tasks[task].train, portion or self.suite.train.examples
+        field = "curve.examples" if portion else "train.examples"
+        return examples if asked is None else self._choose(task, examples, asked, field, "train")
+
+    def train_settings(self, task: str, portion: int | None = None) -> TrainSettings:
+        """The ``[train]`` table; at a point of the learning curve with the epochs that keep the number of steps."""
+        settings = self.suite.train
+        if portion is None:
+            return settings
+        epochs = round(settings.epochs * len(self.training_examples(task)) / portion)
+        return settings.model_copy(update={"epochs": max(1, epochs)})
+
+    def viewed_examples(self, task: str) -> tuple[Example, ...]:
+        """The test examples on which the models' attention is looked at."""
+        views = self.suite.views
+        return self._choose(task, self.tasks[task].test, views.examples, "views.examples", "views") if views else ()
 
     @override
     def clean_datasets(self, task: str) -> dict[str, tuple[Example, ...]]:
@@ -83,25 +98,46 @@ class SuitePlan(Plan):
     def _cells(self) -> Iterator[Cell]:
         suite = self.suite
         for task, encoder, seed, entry in itertools.product(self.tasks, self.encoders, suite.seeds, suite.defence):
-            train = self._train_cell(task, encoder, entry, seed)
-            yield train
-            yield from self._judged(task, encoder, entry.name, seed, {"train": train.key}, (train.name,))
+            yield from self._model_cells(task, encoder, entry, seed)
+        curve = suite.curve
+        if curve is None:
+            return
+        entries = [self.defence(name) for name in curve.defences or [entry.name for entry in suite.defence]]
+        points = itertools.product(curve.examples, self.tasks, self.encoders, curve.seeds or suite.seeds, entries)
+        for portion, task, encoder, seed, entry in points:
+            yield from self._model_cells(task, encoder, entry, seed, portion)
 
-    def _train_cell(self, task: str, encoder: str, entry: DefenceEntry, seed: int) -> Cell:
-        ingredients = self._training(task, encoder, entry, seed)
+    def _model_cells(
+        self, task: str, encoder: str, entry: DefenceEntry, seed: int, portion: int | None = None
+    ) -> Iterator[Cell]:
+        train = self._train_cell(task, encoder, entry, seed, portion)
+        model, origin, needs = (task, encoder, entry.name, seed), {"train": train.key}, (train.name,)
+        yield train
+        if self.suite.views and portion is None:
+            settings = self.suite.views.model_dump(mode="json", exclude={"examples"})
+            viewed = {
+                "revision": attention.REVISION,
+                "settings": settings,
+                "examples": content(self.viewed_examples(task)),
+            }
+            yield Cell("view", *model, None, {**origin, **viewed}, needs)
+        yield from self._judged(*model, origin, needs, portion)
+
+    def _train_cell(self, task: str, encoder: str, entry: DefenceEntry, seed: int, portion: int | None) -> Cell:
+        ingredients = self._training(task, encoder, entry, seed, portion)
         needs: tuple[str, ...] = ()
         source = build_defence(entry.method, entry.settings, "suite").source
         if source is not None:
-            learnt = self._train_cell(task, encoder, self.defence(source), seed)
+            learnt = self._train_cell(task, encoder, self.defence(source), seed, portion)
             ingredients, needs = {**ingredients, "source": learnt.key}, (learnt.name,)
-        return Cell("train", task, encoder, entry.name, seed, None, ingredients, needs)
+        return Cell("train", task, encoder, entry.name, seed, None, ingredients, needs, portion)
 
-    def _training(self, task: str, encoder: str, entry: DefenceEntry, seed: int) -> dict[str, Any]:
-        train = self.suite.train
+    def _training(self, task: str, encoder: str, entry: DefenceEntry, seed: int, portion: int | None) -> dict[str, Any]:
+        train = self.train_settings(task, portion)
         settings = build_defence(entry.method, entry.settings, "suite").settings
         return {
             "revision": REVISION,
-            "examples": content(self.training_examples(task)),
+            "examples": content(self.training_examples(task, portion)),
             "labels": self.tasks[task].labels,
             "encoder": self.encoders[encoder].digest,
             "attention": self.attention(encoder),

@@ -263,3 +263,34 @@ def test_a_random_mask_takes_the_dose_of_its_asa_model(tiny_suite: dict[str, Any
     again["defence"][0]["tau"] = 0.1
     with pytest.raises(InputError, match="train/reviews/tiny-bert/random-mask/0"):
         run(again, tmp_path / "run")
+
+
+def test_views_and_a_learning_curve(tiny_suite: dict[str, Any], tmp_path: Path) -> None:
+    changed = {
+        **tiny_suite,
+        "views": {"examples": 6, "radii": [1.0], "steps": 2, "sentences": 1},
+        "curve": {"examples": [24, 48], "defences": ["asa-ratio"]},
+    }
+    done = run(changed, tmp_path / "run")
+    assert {cell["status"] for cell in done.info["cells"]} == {"done"}
+    assert set(done.views["defence"]) == {"baseline", "asa-ratio"}
+    masked = done.views.query("condition == 'mask'")
+    assert set(masked["defence"]) == {"asa-ratio"}
+    assert set(masked["view"]) == {"keywords", "divergence", "prediction"}
+    assert set(done.examples["defence"]) == {"baseline", "asa-ratio"}
+    assert len(done.examples) == 2 * 8  # the curve's rows are not among them
+    points = done.curves.query("seed == 0 and metric in ('clean_accuracy', 'worst_case_accuracy')")
+    assert sorted(points["train_examples"].unique()) == [24, 48]
+    assert set(points["defence"]) == {"asa-ratio"}
+    steps = {  # as many as in the comparison, 72, up to whole epochs
+        portion: len(
+            pd.read_parquet(
+                tmp_path / f"run/cells/train/curve-{portion}/reviews/tiny-bert/asa-ratio/0/training.parquet"
+            )
+        )
+        for portion in (24, 48)
+    }
+    assert steps == {24: 84, 48: 63}
+    assert not (tmp_path / "run/models/curve-24").exists() or not list(
+        (tmp_path / "run/models/curve-24").rglob("*.safetensors")
+    )

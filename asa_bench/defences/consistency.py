@@ -42,7 +42,7 @@ class Consistency(Defence[S]):
 
     @override
     def backward(self, model: Any, batch: Batch) -> Losses:
-        self._batch = batch
+        self._begin(batch)
         with self._scores:  # to the end: a checkpointed layer is computed again in the backward pass
             logits = model(**self._doubled(batch)).logits  # (2B, labels): clean rows, then disturbed rows
             clean, disturbed = logits.chunk(2)
@@ -51,6 +51,15 @@ class Consistency(Defence[S]):
             penalty = self._penalty()
             (task + divergence + penalty).backward()
         return {"loss": number(task), "divergence": number(divergence), **self._columns(penalty)}
+
+    def disturbing(self, model: nn.Module, batch: Batch) -> ScoreBias:
+        """A block in which every forward pass of ``model`` on ``batch`` is a disturbed one, for views of it."""
+        self._begin(batch)
+        return ScoreBias(model, self._disturbance)
+
+    def _begin(self, batch: Batch) -> None:
+        """Prepare for one batch."""
+        self._batch = batch
 
     def _doubled(self, batch: Batch) -> dict[str, Tensor]:
         """The batch with each row twice, as the model's input."""
@@ -91,11 +100,11 @@ class Masking(Consistency[S]):
     """Whether [CLS], [SEP] and their like can always be attended to."""
 
     @override
-    def backward(self, model: Any, batch: Batch) -> Losses:
+    def _begin(self, batch: Batch) -> None:
+        super()._begin(batch)
         self._kept: dict[int, Tensor] = {}
         self._valid = valid_units(batch["attention_mask"])
         self._special = batch["special_tokens_mask"].bool()[:, None, None, :] if self._spares_special() else None
-        return super().backward(model, batch)
 
     def _spares_special(self) -> bool:
         return self.protects_special

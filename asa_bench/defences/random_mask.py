@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 import pandas as pd
 import torch
@@ -18,7 +17,7 @@ from typing_extensions import override
 
 from asa_bench.core.errors import AsaBenchError
 from asa_bench.core.validation import NAME, Settings
-from asa_bench.defences.base import Batch, Losses
+from asa_bench.defences.base import Batch
 from asa_bench.defences.consistency import Masking
 
 _COLUMN = re.compile(r"masked_ratio_(\d+)")
@@ -60,10 +59,10 @@ class RandomMask(Masking[RandomMaskSettings]):
         self._step = int(state["step"])
 
     @override
-    def backward(self, model: Any, batch: Batch) -> Losses:
+    def _begin(self, batch: Batch) -> None:
+        super()._begin(batch)
         self._dose = dict(zip(self._layers, self._ratios[self._step], strict=True))
         self._step += 1
-        return super().backward(model, batch)
 
     @override
     def _keep(self, layer: int, hidden: Tensor) -> Tensor | None:

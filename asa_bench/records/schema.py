@@ -59,6 +59,34 @@ PREDICTIONS = pa.schema(
 probability of the predicted label, at temperature 1 and at the fitted temperature. ``truncated``: the text is longer
 than the model reads; null where that is not known."""
 
+VIEWS = pa.schema(
+    [
+        *_CELL_FIELDS,
+        ("view", pa.string()),
+        ("condition", pa.string()),
+        ("layer", pa.int64()),
+        ("value", pa.float64()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+        ("n", pa.int64()),
+    ]
+)
+"""Attention views of a model, mean over examples. ``view``: *keywords* (attention on keywords, as a multiple of what
+chance gives), *divergence* (of a layer's attention from the clean pass: Jensen–Shannon, nats), *prediction* (KL from
+the clean prediction, nats; layer null). ``condition``: *clean*, *mask* (ASA's), *radius r* (word embeddings moved)."""
+
+MAPS = pa.schema(
+    [
+        *_CELL_FIELDS,
+        ("example_id", pa.string()),
+        ("condition", pa.string()),
+        ("layer", pa.int64()),
+        ("tokens", pa.string()),
+        ("attention", pa.string()),
+    ]
+)
+"""Attention of single sentences, mean over heads: ``tokens`` and the rows of ``attention`` are JSON arrays."""
+
 ADDED = {"candidates", "truncated"}
 """Columns that runs of earlier versions do not have; they read as null."""
 
@@ -80,6 +108,10 @@ RESULTS = pa.schema(
     ]
 )
 """Tidy metrics. ``seed`` is null for the aggregate over seeds, ``attack`` is null for clean metrics."""
+
+
+CURVES = pa.schema([("train_examples", pa.int64()), *RESULTS])
+"""``RESULTS`` of models trained on fewer or more examples than the suite's own."""
 
 
 def table(rows: Iterable[Mapping[str, Any]] | pd.DataFrame, schema: pa.Schema) -> pd.DataFrame:

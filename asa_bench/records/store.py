@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,9 @@ class Run:
     training: pd.DataFrame
     predictions: pd.DataFrame
     calibration: pd.DataFrame
+    views: pd.DataFrame = field(default_factory=lambda: schema.table([], schema.VIEWS))
+    maps: pd.DataFrame = field(default_factory=lambda: schema.table([], schema.MAPS))
+    curves: pd.DataFrame = field(default_factory=lambda: schema.table([], schema.CURVES))
 
     @property
     def suite(self) -> dict[str, Any]:
@@ -42,6 +45,9 @@ TABLES: dict[str, pa.Schema] = {
     "training": schema.TRAINING,
     "predictions": schema.PREDICTIONS,
     "calibration": schema.CALIBRATION,
+    "views": schema.VIEWS,
+    "maps": schema.MAPS,
+    "curves": schema.CURVES,
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from asa_bench.records.store import Run
-from asa_bench.reporting import accuracy_tables, cost_tables
+from asa_bench.reporting import accuracy_tables, asa_tables, cost_tables
 from asa_bench.reporting.drawing import Plot
 from asa_bench.reporting.figures import figures
 from asa_bench.reporting.summary import sentences
@@ -100,7 +100,16 @@ def _tables(view: View) -> Iterator[Table]:
         yield accuracy_tables.attack_detail(view, view.text_attacks, "attacks", "Attacks in detail")
     if others:
         yield accuracy_tables.attack_detail(view, others, "other-attacks", "Diagnostic and model attacks")
-    for table in (accuracy_tables.out_of_domain, accuracy_tables.calibration, cost_tables.training_cost):
+    makers = (
+        accuracy_tables.out_of_domain,
+        accuracy_tables.calibration,
+        cost_tables.training_cost,
+        asa_tables.learning_curve,
+        asa_tables.masked_ratios,
+        asa_tables.keyword_attention,
+        asa_tables.divergence,
+    )
+    for table in makers:
         if built := table(view):
             yield built
 

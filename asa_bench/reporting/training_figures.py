@@ -50,27 +50,37 @@ def losses(view: View) -> Plot | None:
     )
 
 
-def masked_ratio(view: View) -> Plot | None:
-    """Share of attention pairs that ASA masks, by layer: over the steps, and at the end of training."""
-    layers = sorted((int(m[1]), c) for c in view.training.columns if (m := _LAYER.fullmatch(c)))
-    names = [
-        name for name in view.defences
-        if layers and view.training.loc[view.training["defence"] == name, layers[0][1]].notna().any()
-    ]  # fmt: skip
-    if not names:
-        return None
-    figure = Figure(figsize=(7.4, 2.5 * len(names) + 0.3), layout="constrained")
-    grid = figure.subplots(len(names), 2, squeeze=False, sharex="col", width_ratios=[3, 2])
-    ends = []
-    for row, name in zip(grid, names, strict=True):
+def ratio_columns(view: View, defence: str) -> dict[int, str]:
+    """The columns of a defence's masked ratio, by layer."""
+    rows = view.training[view.training["defence"] == defence]
+    found = {int(m[1]): column for column in rows.columns if (m := _LAYER.fullmatch(column))}
+    return {layer: found[layer] for layer in sorted(found) if rows[found[layer]].notna().any()}
+
+
+def final_ratios(view: View) -> dict[str, dict[int, float | None]]:
+    """Masked ratio by layer at the end of training, for each defence that masks."""
+    found = {}
+    for name in view.defences:
         rows = view.training[view.training["defence"] == name]
-        final = [_final(rows, column) for _, column in layers]
-        _layer_panels(row, rows, layers, final)
+        if columns := ratio_columns(view, name):
+            found[name] = {layer: _final(rows, column) for layer, column in columns.items()}
+    return found
+
+
+def masked_ratio(view: View) -> Plot | None:
+    """Share of attention pairs that are masked, by layer: over the steps, and at the end of training."""
+    ratios = final_ratios(view)
+    if not ratios:
+        return None
+    figure = Figure(figsize=(7.4, 2.5 * len(ratios) + 0.3), layout="constrained")
+    grid = figure.subplots(len(ratios), 2, squeeze=False, sharex="col", width_ratios=[3, 2])
+    ends = []
+    for row, (name, final) in zip(grid, ratios.items(), strict=True):
+        rows = view.training[view.training["defence"] == name]
+        _layer_panels(row, rows, list(ratio_columns(view, name).items()), list(final.values()))
         row[0].set_title(f"{short(name)}: during training")
         row[1].set_title(f"{short(name)}: at the end")
-        ends.append(
-            f"{name} " + ", ".join(f"layer {i} {percent(v)} %" for (i, _), v in zip(layers, final, strict=True))
-        )
+        ends.append(f"{name} " + ", ".join(f"layer {layer} {percent(value)} %" for layer, value in final.items()))
     grid[-1][0].set_xlabel("Optimizer step")
     grid[-1][1].set_xlabel("Layer")
     legend = figure.legend(
@@ -79,9 +89,9 @@ def masked_ratio(view: View) -> Plot | None:
     legend.get_title().set_color(INK)
     return Plot(
         "masked-ratio",
-        "Attention masked by ASA",
-        "Share of the attention pairs that the adversary masks, by layer (0 is next to the input). Left: moving mean "
-        "over steps; right: mean of the last 10 % of the steps. Both are means over seeds.",
+        "Attention masked, by layer",
+        "Share of the attention pairs that are masked, by layer (0 is next to the input). Left: moving mean over "
+        "steps; right: mean of the last 10 % of the steps. Both are means over seeds.",
         f"Masked share by layer at the end of training: {'; '.join(ends)}.",
         figure,
     )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import pandas as pd
 
+from asa_bench.records.schema import CURVES, MAPS, VIEWS, table
 from asa_bench.records.store import Run
 from asa_bench.stats.intervals import Estimate
 
@@ -25,6 +26,9 @@ class View:
     results: pd.DataFrame
     examples: pd.DataFrame
     training: pd.DataFrame
+    views: pd.DataFrame = field(default_factory=lambda: table([], VIEWS))
+    maps: pd.DataFrame = field(default_factory=lambda: table([], MAPS))
+    curves: pd.DataFrame = field(default_factory=lambda: table([], CURVES))
 
     @property
     def title(self) -> str:
@@ -105,7 +109,8 @@ def _view(run: Run, task: str, encoder: str) -> View:
     def part(frame: pd.DataFrame) -> pd.DataFrame:
         return frame[(frame["task"] == task) & (frame["encoder"] == encoder)]
 
-    return View(task, encoder, run.info, part(run.results), part(run.examples), part(run.training))
+    frames = (run.results, run.examples, run.training, run.views, run.maps, run.curves)
+    return View(task, encoder, run.info, *map(part, frames))
 
 
 def _entries(info: Mapping[str, Any], kind: str) -> list[Mapping[str, Any]]:

@@ -64,3 +64,15 @@ def t_interval(values: Sequence[float]) -> Interval | None:
     mean, count = float(np.mean(values)), len(values)
     half = float(student.ppf((1 + LEVEL) / 2, count - 1)) * float(np.std(values, ddof=1)) / count**0.5
     return mean - half, mean + half
+
+
+def mean(values: Sequence[float]) -> Estimate:
+    """Mean over examples with Student's interval; undefined when there are none."""
+    known = np.asarray(values, dtype=float)
+    if known.size == 0:
+        return Estimate(None, None, None, 0)
+    value, count = float(known.mean()), int(known.size)
+    if count < MINIMUM_SEEDS:
+        return Estimate(value, None, None, count)
+    half = float(student.ppf((1 + LEVEL) / 2, count - 1)) * float(known.std(ddof=1)) / count**0.5
+    return Estimate(value, value - half, value + half, count)

@@ -74,9 +74,8 @@ def test_attention_is_exactly_zero_where_masked_and_nowhere_else(
     defence = attached(model, mask_scope=scope)
     doubled = {name: torch.cat([tensor, tensor]) for name, tensor in inputs_of(batch).items()}
     clean = probabilities(model, inputs_of(batch))
+    defence._begin(batch)
     with defence._scores:
-        defence._batch, defence._kept = batch, {}
-        defence._valid, defence._special = torch.ones(()), None
         found = probabilities(model, doubled)
     assert len(found) == len(clean) == len(defence._kept) == defence._scores.layers
     for layer, both in enumerate(found):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 
 from asa_bench.core.seeding import derive_seed
-from asa_bench.records.schema import CALIBRATION, EXAMPLES, PREDICTIONS, RESULTS, TRAINING, table
+from asa_bench.records.schema import CALIBRATION, CURVES, EXAMPLES, MAPS, PREDICTIONS, RESULTS, TRAINING, VIEWS, table
 from asa_bench.records.store import Run
 from asa_bench.stats.metrics import results
 
@@ -87,6 +88,48 @@ def training_rows(cell: dict[str, Any], steps: int = 60) -> Rows:
     return rows
 
 
+def view_rows(cell: dict[str, Any]) -> Rows:
+    """Three layers: attention on keywords and its divergence; ASA's models also under their mask."""
+    conditions = ["clean", "radius 0.1", "radius 3", *(["mask"] if cell["defence"].startswith("asa") else [])]
+    rows: Rows = []
+    for place, condition in enumerate(conditions):
+        bounds = {"low": 0.01, "high": 2.0, "n": 100}
+        for layer in range(3):
+            moved = {**cell, "condition": condition, "layer": layer, **bounds}
+            if condition in ("clean", "mask"):
+                rows.append({**moved, "view": "keywords", "value": 1.2 - 0.1 * place - 0.05 * layer})
+            if condition != "clean":
+                rows.append({**moved, "view": "divergence", "value": 0.01 * (place + layer)})
+        if condition != "clean":
+            changed = {"view": "prediction", "condition": condition, "layer": None, "value": 0.1 * place}
+            rows.append({**cell, **changed, **bounds})
+    return rows
+
+
+def map_rows(cell: dict[str, Any]) -> Rows:
+    """One sentence of four tokens in three layers."""
+    tokens, even = ["[CLS]", "fine", "film", "[SEP]"], [[0.25] * 4] * 4
+    conditions = ["clean", *(["mask"] if cell["defence"].startswith("asa") else [])]
+    return [
+        {
+            **cell, "example_id": "0123456789abcdef", "condition": condition, "layer": layer,
+            "tokens": json.dumps(tokens), "attention": json.dumps(even),
+        }
+        for condition in conditions
+        for layer in range(3)
+    ]  # fmt: skip
+
+
+def curve_rows(cell: dict[str, Any]) -> Rows:
+    """Three sizes of the training data."""
+    row = {**cell, "attack": None, "n": 200}
+    return [
+        {**row, "train_examples": size, "metric": metric, "value": value, "low": value - 0.05, "high": value + 0.05}
+        for size in (250, 1000, 4000)
+        for metric, value in (("clean_accuracy", 0.6 + size / 20000), ("worst_case_accuracy", 0.1))
+    ]
+
+
 @pytest.fixture
 def make_run(tmp_path: Path) -> MakeRun:
     """A function that builds a run; its arguments say what the run has."""
@@ -98,6 +141,7 @@ def make_run(tmp_path: Path) -> MakeRun:
         seeds: Sequence[int] = (0,),
         tasks: Sequence[str] = ("movie-sentiment",),
         n: int = 200,
+        views: bool = False,
         missing: Callable[[dict[str, Any], str], bool] = lambda cell, attack: False,
         **info: Any,
     ) -> Run:
@@ -122,6 +166,9 @@ def make_run(tmp_path: Path) -> MakeRun:
             training,
             predictions,
             calibration,
+            views=table([row for cell in cells for row in view_rows(cell)] if views else [], VIEWS),
+            maps=table([row for cell in cells for row in map_rows(cell)] if views else [], MAPS),
+            curves=table([row for cell in cells for row in curve_rows(cell)] if views else [], CURVES),
         )
 
     return make

@@ -1,5 +1,6 @@
 import io
 import xml.etree.ElementTree as ET
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,19 +10,21 @@ from matplotlib.image import imread
 from asa_bench.records.store import Run
 from asa_bench.reporting.drawing import MARKERS, PALETTE, colour, marker
 from asa_bench.reporting.figures import figures
+from asa_bench.reporting.trade_off_figures import frontier
 from asa_bench.reporting.training_figures import _final
 from asa_bench.reporting.view import View, views
 
 from .conftest import MakeRun
 
-NAMES = ["accuracy", "training-cost", "loss", "masked-ratio"]
+NAMES = ["accuracy", "pareto", "training-cost", "loss", "masked-ratio"]
+VIEWS = ["attention-keywords", "attention-divergence", "attention-map-01234567"]
 
 
 def test_all_figures_of_a_full_run(make_run: MakeRun) -> None:
     plots = figures(views(make_run(n=50))[0])
     assert [plot.name for plot in plots] == NAMES
     assert all(plot.alt and plot.caption and plot.title for plot in plots)
-    assert plots[1].alt == (
+    assert plots[2].alt == (
         "Bar chart of training time: baseline 1.00 × (18.0 s), freelb 3.10 × (55.8 s), asa 2.20 × (39.6 s) and "
         "asa-ratio 2.20 × (39.6 s)."
     )
@@ -44,20 +47,28 @@ def test_png_is_an_image_in_print_resolution(make_run: MakeRun) -> None:
 @pytest.mark.parametrize(
     ("arguments", "names"),
     [
-        ({"defences": ("baseline", "freelb")}, NAMES[:3]),
-        ({"defences": ("asa",), "seeds": (0, 1)}, NAMES),
-        ({"attacks": ()}, NAMES),
-        ({"defences": tuple("abcdefghij")}, NAMES[:3] ),
+        ({"defences": ("baseline", "freelb")}, NAMES[:4]),
+        ({"defences": ("asa",), "seeds": (0, 1)}, [name for name in NAMES if name != "pareto"]),
+        ({"attacks": ()}, [name for name in NAMES if name != "pareto"]),
+        ({"defences": tuple("abcdefghij")}, [NAMES[0], *NAMES[2:4]]),
+        ({"views": True}, [*NAMES[:3], "learning-curve", *NAMES[3:], *VIEWS]),
+        ({"views": True, "defences": ("baseline",), "seeds": (0, 1, 2)},
+         ["accuracy", "training-cost", "learning-curve", "loss", "attention-keywords", VIEWS[2]]),
     ],
 )  # fmt: skip
 def test_partial_runs_have_the_figures_that_they_can(
-    make_run: MakeRun, arguments: dict[str, tuple[str, ...]], names: list[str]
+    make_run: MakeRun, arguments: dict[str, Any], names: list[str]
 ) -> None:
     assert [plot.name for plot in figures(views(make_run(n=10, **arguments))[0])] == names
 
 
 def test_no_data_no_figure(empty_run: Run) -> None:
     assert figures(View("t", "e", {}, empty_run.results, empty_run.examples, empty_run.training)) == []
+
+
+def test_the_frontier_is_what_no_cheaper_point_beats() -> None:
+    points = {"a": (1.0, 0.1), "b": (2.0, 0.3), "c": (2.0, 0.2), "d": (3.0, 0.3), "e": (4.0, 0.4)}
+    assert frontier(points) == ["a", "b", "e"]
 
 
 def test_dollar_signs_in_names_are_text(make_run: MakeRun) -> None:

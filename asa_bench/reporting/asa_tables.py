@@ -1,0 +1,115 @@
+"""Tables of what ASA's adversaries do, and of the learning curve."""
+
+from __future__ import annotations
+
+from asa_bench.reporting.accuracy_tables import CLEAN
+from asa_bench.reporting.attention_figures import CLEAN as CLEAN_PASS
+from asa_bench.reporting.attention_figures import by_layer, conditions
+from asa_bench.reporting.tables import Cell, Column, Table, percentage, plain, words
+from asa_bench.reporting.trade_off_figures import curve_points, robust_metric
+from asa_bench.reporting.training_figures import final_ratios
+from asa_bench.reporting.view import View
+from asa_bench.stats.intervals import Estimate
+
+
+def masked_ratios(view: View) -> Table | None:
+    """Share of attention that each method masks at the end of its training, by layer."""
+    ratios = final_ratios(view)
+    if not ratios:
+        return None
+    layers = sorted({layer for values in ratios.values() for layer in values})
+    return Table(
+        "masked-ratio",
+        "Attention masked, by layer",
+        "Share of the attention pairs of tokens that are masked, in percent: mean of the last 10 % of the steps and "
+        "over seeds. Layer 0 is next to the input.",
+        [Column("Defence", numeric=False), *(Column(f"Layer {layer}") for layer in layers)],
+        [
+            [words(name), *(percentage(Estimate(values.get(layer), None, None, 0)) for layer in layers)]
+            for name, values in ratios.items()
+        ],
+    )
+
+
+def keyword_attention(view: View) -> Table | None:
+    """Attention on keywords, by layer, as a multiple of chance."""
+    return _layered(
+        view,
+        "keywords",
+        "attention-keywords",
+        "Attention on keywords, by layer",
+        "Attention of words to the keywords of their text, as a multiple of evenly spread attention; mask: under the "
+        "mask of the model's own adversary. Mean over examples and seeds.",
+        digits=2,
+    )
+
+
+def divergence(view: View) -> Table | None:
+    """Divergence of attention by layer and condition, with the change of the prediction."""
+    return _layered(
+        view,
+        "divergence",
+        "attention-divergence",
+        "Divergence of attention, by layer",
+        "Jensen–Shannon divergence of attention from that of the clean pass, in nats (at most 0.693), mean over "
+        "examples and seeds. Prediction: KL divergence of the prediction, in nats.",
+        digits=4,
+    )
+
+
+def _layered(view: View, kind: str, name: str, title: str, caption: str, digits: int) -> Table | None:
+    layers = sorted(view.views[view.views["view"] == kind]["layer"].dropna().unique())
+    if not layers:
+        return None
+    rows = []
+    for defence in view.defences:
+        for condition in conditions(view, kind, defence):
+            values = by_layer(view, kind, defence, condition)
+            cells = [plain(values.get(layer), digits) for layer in layers]
+            rows.append([words(defence), words(condition), *cells, *_prediction(view, kind, defence, condition)])
+    extra = [Column("Prediction")] if kind == "divergence" else []
+    columns = [Column("Defence", numeric=False), Column("Condition", numeric=False)]
+    return Table(name, title, caption, [*columns, *(Column(f"Layer {layer}") for layer in layers), *extra], rows)
+
+
+def _prediction(view: View, kind: str, defence: str, condition: str) -> list[Cell]:
+    if kind != "divergence" or condition == CLEAN_PASS:
+        return []
+    rows = view.views[
+        (view.views["view"] == "prediction")
+        & (view.views["defence"] == defence)
+        & (view.views["condition"] == condition)
+    ]
+    return [plain(float(rows["value"].mean()) if len(rows) else None, 4)]
+
+
+def learning_curve(view: View) -> Table | None:
+    """Clean and robust accuracy by defence and number of training examples."""
+    names = [name for name in view.defences if (view.curves["defence"] == name).any()]
+    if not names:
+        return None
+    metric, attack = robust_metric(view)
+    rows = []
+    for name in names:
+        clean = curve_points(view, name, CLEAN, None)
+        robust = curve_points(view, name, metric, attack)
+        for size in sorted(clean):
+            values = [_estimate(points.get(size)) for points in (clean, robust)]
+            rows.append([words(name), plain(size, 0), *map(percentage, values)])
+    return Table(
+        "learning-curve",
+        "Accuracy over training data",
+        "The comparison with other numbers of training examples and as many optimizer steps (up to whole epochs), with "
+        "95 % intervals.",
+        [
+            Column("Defence", numeric=False),
+            Column("Training examples"),
+            Column("Clean accuracy, %", interval=True),
+            Column("Robust accuracy, %" if attack else "Worst case, %", interval=True),
+        ],
+        rows,
+    )
+
+
+def _estimate(point: tuple[float, float, float] | None) -> Estimate:
+    return Estimate(None, None, None, 0) if point is None else Estimate(*point, 0)

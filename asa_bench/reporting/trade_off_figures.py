@@ -1,0 +1,133 @@
+"""Figures of what robustness costs: training time, and training data."""
+
+from __future__ import annotations
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, ScalarFormatter
+
+from asa_bench.reporting.accuracy_tables import CLEAN, ROBUST, WORST
+from asa_bench.reporting.cost_tables import training_seconds
+from asa_bench.reporting.drawing import INK, Plot, colour, marker, short, tidy
+from asa_bench.reporting.formats import listed, number, percent
+from asa_bench.reporting.view import View
+
+
+def pareto(view: View) -> Plot | None:
+    """Cost of training against robust accuracy; the line joins defences that no cheaper one beats."""
+    base = training_seconds(view).get(view.baseline or "")
+    metric, attack = robust_metric(view)
+    if not base or metric is None:
+        return None
+    points = {
+        name: (total / base, view.estimate(name, metric, attack))
+        for name, total in training_seconds(view).items()
+        if view.estimate(name, metric, attack).value is not None
+    }
+    if len(points) < 2:
+        return None
+    figure = Figure(figsize=(7.0, 3.8), layout="constrained")
+    axes = figure.add_subplot()
+    for position, (name, (cost, estimate)) in enumerate(points.items()):
+        value = 100 * (estimate.value or 0.0)
+        low, high = (value if bound is None else 100 * bound for bound in (estimate.low, estimate.high))
+        axes.errorbar(
+            [cost], [value], yerr=[[max(value - low, 0.0)], [max(high - value, 0.0)]], fmt=marker(position),
+            color=colour(position), label=short(name), markersize=6, elinewidth=1.0, capsize=2.5,
+        )  # fmt: skip
+    best = frontier({name: (cost, estimate.value or 0.0) for name, (cost, estimate) in points.items()})
+    axes.plot(
+        [points[name][0] for name in best], [100 * (points[name][1].value or 0.0) for name in best],
+        color="#8a8a94", linewidth=0.9, zorder=0,
+    )  # fmt: skip
+    axes.set_xlabel(f"Training time, multiple of {short(view.baseline or '')}")
+    axes.set_ylabel(f"{_named(attack)}, %")
+    axes.set_ylim(bottom=0)
+    axes.set_xlim(left=0)
+    tidy(axes)
+    figure.legend(loc="outside right upper", labelcolor=INK, title="Defence").get_title().set_color(INK)
+    places = [f"{name} {number(cost, 2)} × and {percent(e.value)} %" for name, (cost, e) in points.items()]
+    return Plot(
+        "pareto",
+        "Cost against robustness",
+        f"{_named(attack)} with its interval against training time. The line joins the defences that none of at most "
+        "their cost beats; intervals that overlap do not establish an order.",
+        f"Scatter plot of training time and robust accuracy: {listed(places)}.",
+        figure,
+    )
+
+
+def robust_metric(view: View) -> tuple[str | None, str | None]:
+    """Metric and attack that stand for robustness: the worst case, or the only attack."""
+    if not view.text_attacks:
+        return None, None
+    return (WORST, None) if len(view.text_attacks) > 1 else (ROBUST, view.text_attacks[0])
+
+
+def frontier(points: dict[str, tuple[float, float]]) -> list[str]:
+    """Names of the points ``(cost, value)`` that none of at most the same cost exceeds, by rising cost."""
+    best: list[str] = []
+    for name in sorted(points, key=lambda key: (points[key][0], -points[key][1])):
+        if not best or points[name][1] > points[best[-1]][1]:
+            best.append(name)
+    return best
+
+
+def learning_curve(view: View) -> Plot | None:
+    """Clean and robust accuracy over the number of training examples."""
+    names = [name for name in view.defences if (view.curves["defence"] == name).any()]
+    if not names:
+        return None
+    metric, attack = robust_metric(view)
+    panels = [("Clean accuracy, %", CLEAN, None), *([(f"{_named(attack)}, %", metric, attack)] if metric else [])]
+    figure = Figure(figsize=(3.4 * len(panels) + 1.6, 3.4), layout="constrained")
+    grid = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axes, (label, wanted, of) in zip(grid, panels, strict=True):
+        for position, name in enumerate(names):
+            points = curve_points(view, name, wanted, of)
+            below, above = ([100 * abs(p[bound] - p[0]) for p in points.values()] for bound in (1, 2))
+            axes.errorbar(
+                list(points), [100 * value for value, _, _ in points.values()], yerr=[below, above],
+                color=colour(position), marker=marker(position), markersize=4.5, linewidth=1.4, elinewidth=0.7,
+                label=short(name),
+            )  # fmt: skip
+        axes.set_ylabel(label)
+        _sizes(axes, sorted({size for name in names for size in curve_points(view, name, wanted, of)}))
+    figure.legend(*grid[0].get_legend_handles_labels(), loc="outside right upper", labelcolor=INK)
+    return Plot(
+        "learning-curve",
+        "Accuracy over training data",
+        "Each point is the whole comparison with another number of training examples and as many optimizer steps (up "
+        "to whole epochs); bars are 95 % intervals.",
+        f"Line charts of accuracy over training examples for {listed(names)}.",
+        figure,
+    )
+
+
+def curve_points(
+    view: View, defence: str, metric: str | None, attack: str | None
+) -> dict[int, tuple[float, float, float]]:
+    """Value and bounds by the number of training examples, over seeds, or of the only seed."""
+    rows = view.curves[(view.curves["defence"] == defence) & (view.curves["metric"] == metric)]
+    rows = rows[rows["attack"].isna() if attack is None else rows["attack"] == attack].dropna(subset=["value"])
+    found = {}
+    for size in sorted(rows["train_examples"].unique()):
+        group = rows[rows["train_examples"] == size]
+        row = (group[group["seed"].isna()] if group["seed"].isna().any() else group).iloc[0]
+        low, high = (row["value"] if row[["low", "high"]].isna().any() else row[key] for key in ("low", "high"))
+        found[int(size)] = (float(row["value"]), float(low), float(high))
+    return found
+
+
+def _sizes(axes: Axes, sizes: list[int]) -> None:
+    axes.set_xscale("log")
+    axes.set_xlabel("Training examples")
+    axes.set_xticks(sizes)
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_ylim(bottom=0)
+    tidy(axes)
+
+
+def _named(attack: str | None) -> str:
+    return "Worst-case accuracy" if attack is None else f"Accuracy under {short(attack)}"

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pytest
+
+from asa_bench.records.store import Run
+from asa_bench.reporting import asa_tables
+from asa_bench.reporting.tables import Table
+from asa_bench.reporting.view import View, views
+from tests.reporting.conftest import MakeRun
+
+
+def texts(table: Table | None) -> list[list[str]]:
+    assert table is not None
+    return [[cell.text for cell in row] for row in table.rows]
+
+
+def test_masked_ratios_of_the_methods_that_mask(make_run: MakeRun) -> None:
+    rows = texts(asa_tables.masked_ratios(views(make_run(n=10))[0]))
+    assert [row[0] for row in rows] == ["asa", "asa-ratio"]
+    assert rows[0][1:] == ["4.9", "9.8", "14.7"]
+
+
+def test_keyword_attention_by_layer_with_and_without_the_mask(make_run: MakeRun) -> None:
+    rows = texts(asa_tables.keyword_attention(views(make_run(n=10, views=True))[0]))
+    assert rows[0] == ["baseline", "clean", "1.20", "1.15", "1.10"]
+    assert rows[2:4] == [["asa", "clean", "1.20", "1.15", "1.10"], ["asa", "mask", "0.90", "0.85", "0.80"]]
+
+
+def test_divergence_has_the_radii_in_order_and_the_prediction(make_run: MakeRun) -> None:
+    rows = texts(asa_tables.divergence(views(make_run(n=10, views=True))[0]))
+    assert rows[0] == ["baseline", "radius 0.1", "0.0100", "0.0200", "0.0300", "0.1000"]
+    assert [row[1] for row in rows if row[0] == "asa"] == ["radius 0.1", "radius 3", "mask"]
+
+
+def test_learning_curve_by_defence_and_size(make_run: MakeRun) -> None:
+    table = asa_tables.learning_curve(views(make_run(n=10, views=True))[0])
+    rows = texts(table)
+    assert [row[:2] for row in rows[:3]] == [["baseline", "250"], ["baseline", "1,000"], ["baseline", "4,000"]]
+    assert rows[0][2:] == ["61.2", "10.0"]
+    assert table is not None
+    assert table.rows[0][2].low == pytest.approx(0.5625)
+
+
+def test_no_data_no_table(empty_run: Run) -> None:
+    view = View("t", "e", {}, empty_run.results, empty_run.examples, empty_run.training)
+    makers = (asa_tables.masked_ratios, asa_tables.keyword_attention, asa_tables.divergence, asa_tables.learning_curve)
+    assert [maker(view) for maker in makers] == [None] * 4
