@@ -5,35 +5,40 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 import pandas as pd
 import torch
+from typing_extensions import override
 
 from asa_bench.defences import DEFENCES, build_defence
-from asa_bench.defences.base import Batch, Defence
-from asa_bench.defences.baseline import Baseline, NoSettings
-from asa_bench.defences.training import Descent, TrainSettings, _accelerator, labelled_rows
+from asa_bench.defences.base import Batch, Defence, Losses, NoSettings
+from asa_bench.defences.baseline import Baseline
+from asa_bench.defences.training import Descent, TrainSettings, labelled_rows, make_accelerator
 from asa_bench.models.classifier import new_classifier
 from asa_bench.models.encoder import EncoderSettings, resolve_encoder
-from asa_bench.models.precision import Precision, default_device, resolve_attention, resolve_precision
+from asa_bench.models.precision import Precision, Resolved, default_device, resolve_attention, resolve_precision
 from asa_bench.models.score_bias import ScoreBias
-from asa_bench.tasks import choose
+from asa_bench.tasks import Example, choose
 from asa_bench.tasks.movie_sentiment import load
 
 WARM_UP = 2
-"""Steps of each defence before anything is timed."""
+"""Steps of each defence before anything is measured."""
 
 IDLE = "idle hooks"
 """The baseline with the hooks of score bias installed that leave every layer alone."""
 
 
 class _IdleHooks(Baseline):
+    @override
     def attach(self, model: torch.nn.Module) -> None:
         self._scores = ScoreBias(model, lambda layer, hidden: None)
 
-    def backward(self, model: Any, batch: Batch) -> dict[str, float]:
+    @override
+    def backward(self, model: Any, batch: Batch) -> Losses:
         with self._scores:
             return super().backward(model, batch)
 
@@ -60,42 +65,47 @@ def bench_training(
     methods: Sequence[str] | None = None,
     *,
     encoder: EncoderSettings | None = None,
+    examples: Sequence[Example] | None = None,
     batch_size: int = 32,
-    length: int = 128,
+    max_length: int = 128,
     steps: int = 20,
     precision: Precision = "auto",
     threads: int = 2,
 ) -> list[dict[str, Any]]:
-    """Time and peak memory of each method's step over the baseline's, on the same batches of movie snippets.
+    """Time and peak memory of each method's step over the baseline's, on the same batches.
 
-    The methods take turns on every batch. The time ratio is the median over batches of the ratio within the batch; the
-    memory is that of parameters, optimizer and everything allocated in a step at its peak.
+    The methods take turns on every batch, in one process. The time ratio is the median over batches of the ratio
+    within the batch; the memory is that of parameters, optimizer and what a step has allocated at its peak.
 
     Args:
         methods: names of the registry; all by default. The baseline and the idle hooks are always there.
         encoder: the encoder; MiniLM by default.
+        examples: what is trained on; movie snippets by default.
         batch_size: examples per step.
-        length: longest text in tokens.
+        max_length: longest text in tokens.
         steps: timed steps per method.
         precision: of the forward pass.
         threads: CPU threads.
 
     Returns:
-        Records ``{defence, passes, time_ratio, memory_ratio, precision, device}``.
+        Records ``{defence, time_ratio, memory_ratio, passes, precision, device}``.
     """
     torch.set_num_threads(threads)
-    names = [name for name in methods or DEFENCES if name != "baseline"]
-    settings = TrainSettings(batch_size=batch_size, max_length=length, threads=threads)
+    names = ["baseline", IDLE, *(name for name in methods or DEFENCES if name != "baseline")]
+    settings = TrainSettings(batch_size=batch_size, max_length=max_length, threads=threads)
     resolved = resolve_precision(precision, default_device())
-    trainees = [_trainee(name, encoder or EncoderSettings(), settings, resolved, steps) for name in ("baseline", IDLE, *names)]
-    for number, batch in enumerate(_batches(encoder or EncoderSettings(), settings, WARM_UP + steps)):
+    folder = resolve_encoder(encoder or EncoderSettings(), Path.cwd()).folder
+    rows = examples or choose(load().train, (1 + steps) * batch_size, "bench")
+    labels = [str(label) for label in range(max(example.label for example in rows) + 1)]
+    trainees = [_trainee(name, folder, labels, settings, resolved, steps) for name in names]
+    first, *batches = _batches(folder, rows, settings)
+    for trainee in trainees:
+        for _ in range(WARM_UP):
+            trainee.step(first)
+        trainee.peak = _standing(trainee) + _peak(partial(trainee.step, first))
+    for batch in batches[:steps]:
         for trainee in trainees:
-            spent = _seconds(lambda: trainee.step(batch))  # noqa: B023 - called at once
-            if number >= WARM_UP:
-                trainee.seconds.append(spent)
-        if number == WARM_UP:
-            for trainee in trainees:
-                trainee.peak = _standing(trainee) + _peak(lambda: trainee.step(batch))  # noqa: B023 - called at once
+            trainee.seconds.append(_seconds(partial(trainee.step, batch)))
     return [_record(trainee, trainees[0], resolved) for trainee in trainees]
 
 
@@ -103,38 +113,34 @@ def _record(trainee: Trainee, base: Trainee, precision: str) -> dict[str, Any]:
     ratios = [own / other for own, other in zip(trainee.seconds, base.seconds, strict=True)]
     return {
         "defence": trainee.name,
-        "passes": trainee.defence.passes,
         "time_ratio": median(ratios),
         "memory_ratio": trainee.peak / base.peak,
+        "passes": trainee.defence.passes,
         "precision": precision,
         "device": default_device().type,
     }
 
 
-def _trainee(name: str, encoder: EncoderSettings, settings: TrainSettings, precision: Any, steps: int) -> Trainee:
-    from pathlib import Path
-
+def _trainee(
+    name: str, folder: Path, labels: Sequence[str], settings: TrainSettings, precision: Resolved, steps: int
+) -> Trainee:
     device = default_device()
-    folder, labels = resolve_encoder(encoder, Path.cwd()).folder, load().labels
-    model, _ = new_classifier(folder, labels, 0, resolve_attention(encoder.attention, device), settings.max_length)
+    model, _ = new_classifier(folder, labels, 0, resolve_attention("auto", device), settings.max_length)
     model = model.to(device).train()
     defence: Defence[Any] = _IdleHooks(NoSettings()) if name == IDLE else build_defence(name, {}, "bench")
     if defence.source is not None:
         layers = range(model.config.num_hidden_layers)
-        defence.learn_from(pd.DataFrame({f"masked_ratio_{i}": [0.2] * (WARM_UP + steps + 1) for i in layers}))
+        defence.learn_from(pd.DataFrame({f"masked_ratio_{i}": [0.2] * (WARM_UP + 1 + steps) for i in layers}))
     defence.attach(model)
-    accelerator = _accelerator(precision)
+    accelerator = make_accelerator(precision)
     descent = Descent(model, defence, settings, steps)
     return Trainee(name, defence, accelerator.prepare_model(model, evaluation_mode=True), descent, accelerator)
 
 
-def _batches(encoder: EncoderSettings, settings: TrainSettings, count: int) -> Iterator[Batch]:
-    from pathlib import Path
-
+def _batches(folder: Path, examples: Sequence[Example], settings: TrainSettings) -> Iterator[Batch]:
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(resolve_encoder(encoder, Path.cwd()).folder, trust_remote_code=False)
-    examples = choose(load().train, count * settings.batch_size, "bench")
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     rows = labelled_rows(tokenizer, examples, settings.max_length)
     for start in range(0, len(rows), settings.batch_size):
         chosen = rows[start : start + settings.batch_size]

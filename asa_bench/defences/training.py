@@ -90,7 +90,7 @@ def train(
     Raises:
         TrainingFailedError: when a loss is not finite.
     """
-    accelerator = _accelerator(precision)
+    accelerator = make_accelerator(precision)
     torch.set_num_threads(settings.threads)
     batches = list(batch_order(labelled_rows(tokenizer, examples, settings.max_length), settings, seed))
     model = model.to(accelerator.device).train()
@@ -166,7 +166,8 @@ def _average(gradients: Sequence[Tensor], accelerator: Any, weight: float) -> No
         gradient.copy_(part.view_as(gradient))
 
 
-def _accelerator(precision: Resolved) -> Any:
+def make_accelerator(precision: Resolved) -> Any:
+    """Accelerate's object for this machine's default device."""
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
 
