@@ -46,7 +46,7 @@ class ModelRun(Settings):
     """Columns of the texts; two make a pair."""
     label: str = "label"
     """Column of the labels: integers are ids, strings the model's label names (whatever their case)."""
-    labels: dict[str, str] = Field(default_factory=dict)
+    labelling: dict[str, str] = Field(default_factory=dict)
     """Label in the data → label of the model, by name or id, where they differ."""
     split: str | None = None
     """Split of a folder, a Hub data set or a shipped task; *test* by default, where there is one."""
@@ -110,6 +110,7 @@ class ModelPlan(Plan):
             "text": list(self.settings.text),
             "label": self.settings.label,
             "labels": list(self.given.labels),
+            "labelling": dict(self.settings.labelling),
         }
         return {
             "name": self.name,
@@ -227,7 +228,7 @@ def _rows(settings: ModelRun, given: Given, data: str | tuple[Example, ...]) -> 
         name, revision = data, ""
     columns = {} if _is_shipped(name) else {"text": settings.text, "label": settings.label}
     task = TaskSettings(name="data", data=name, revision=revision or None, **columns)
-    return load_attacked(task, settings.split, given.labels, settings.labels)
+    return load_attacked(task, settings.split, given.labels, settings.labelling)
 
 
 def _held_out(

@@ -159,8 +159,20 @@ def file_rows(checkpoint: Path, path: Path, **settings: Any) -> Any:
 def test_labels_are_mapped(checkpoint: Path, tmp_path: Path) -> None:
     path = tmp_path / "stars.csv"
     sentences(4).replace({"label": {"neg": "1 star", "pos": "5 stars"}}).to_csv(path, index=False)
-    rows = file_rows(checkpoint, path, labels={"1 star": "0", "5 stars": "POS"})
+    rows = file_rows(checkpoint, path, labelling={"1 star": "0", "5 stars": "POS"})
     assert [row.label for row in rows] == [0, 1, 0, 1]
+
+
+def test_labels_of_rows_at_hand_are_mapped_too(checkpoint: Path, tmp_path: Path) -> None:
+    rows = sentences(6).replace({"label": {"neg": "pos", "pos": "neg"}})
+    swapped = {"neg": "pos", "pos": "neg"}
+    runs = [
+        attack(str(checkpoint), data, tmp_path / name, labelling=swapped, number=2)
+        for name, data in (("a", rows), ("b", list(rows.itertuples(index=False, name=None))))
+    ]
+    for run in runs:
+        assert run.predictions["label"].tolist() == [0, 1] * 3
+        assert run.suite["task"][0]["labelling"] == swapped
 
 
 def test_labels_that_match_nothing_say_what_there_is(checkpoint: Path, tmp_path: Path) -> None:
@@ -198,9 +210,9 @@ def test_a_shipped_task_is_data_too(checkpoint: Path, changed: Any) -> None:
         "map them with --labels negative=neg,…"
     )
     mapped = {"negative": "neg", "positive": "pos"}
-    assert len(file_rows(checkpoint, Path("movie-sentiment"), labels=mapped, split="tweets")) > 1000
+    assert len(file_rows(checkpoint, Path("movie-sentiment"), labelling=mapped, split="tweets")) > 1000
     with pytest.raises(InputError) as caught:
-        file_rows(checkpoint, Path("movie-sentiment"), labels={"negative": "no", "positive": "yes"})
+        file_rows(checkpoint, Path("movie-sentiment"), labelling={"negative": "no", "positive": "yes"})
     assert str(caught.value) == message
 
 
@@ -382,3 +394,22 @@ class TestCommand:
         assert (code, err) == (0, "")
         assert f"report: {tmp_path / 'b/report/index.html'}\n" in out
         pd.testing.assert_frame_equal(load_run(tmp_path / "b").examples[NO_SECONDS], attacked.examples[NO_SECONDS])
+
+    @pytest.mark.parametrize(
+        ("names", "mapping", "expected"),
+        [
+            ({"neg": "bad", "pos": "good"}, "bad=neg, good=1", [0, 1, 0, 1]),
+            ({}, "neg=pos,pos=neg", [1, 0, 1, 0]),
+        ],
+    )
+    def test_labels_are_mapped(
+        self, cli: Any, checkpoint: Path, tmp_path: Path, names: dict[str, str], mapping: str, expected: list[int]
+    ) -> None:
+        sentences(4).replace({"label": names}).to_csv(tmp_path / "own.csv", index=False)
+        code, _, err = cli(
+            "attack", "--model", checkpoint, "--data", tmp_path / "own.csv", "--attack", "deepwordbug",
+            "--labels", mapping, "--out", tmp_path / "a", "--query-budget", 10, "--threads", 1, "--quiet",
+        )  # fmt: skip
+        run = load_run(tmp_path / "a")
+        assert run.predictions["label"].tolist() == expected
+        assert (code, err == "") == ((0, True) if names else (3, False))  # swapped, it is always wrong

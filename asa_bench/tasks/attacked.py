@@ -45,8 +45,32 @@ def load_attacked(
         frame, declared = read_split(settings, path, split)
         name = f"{name}: split '{split}'" if split else name
     frame = _named(frame, settings.label, declared, model_labels)
-    frame = _relabelled(frame, settings.label, name, model_labels, labelling)
-    return examples_from(frame, settings.text, settings.label, model_labels, name)
+    return labelled(frame, settings.text, settings.label, model_labels, labelling, name)
+
+
+def labelled(
+    frame: pd.DataFrame,
+    text: Sequence[str],
+    label: str,
+    model_labels: Sequence[str],
+    labelling: Labelling,
+    source: str,
+) -> tuple[Example, ...]:
+    """The rows of a table, labelled as the model labels.
+
+    Args:
+        frame: the table.
+        text: its text columns.
+        label: its label column.
+        model_labels: the model's label names in the order of their ids.
+        labelling: what the data's labels are called by the model, where that is not the same.
+        source: named in errors.
+
+    Raises:
+        InputError: for missing columns and empty fields, or labels that are not the model's.
+    """
+    frame = _relabelled(frame, label, source, model_labels, labelling)
+    return examples_from(frame, text, label, model_labels, source)
 
 
 def _shipped(name: str, split: str, model_labels: Sequence[str], labelling: Labelling) -> tuple[Example, ...]:
@@ -58,9 +82,8 @@ def _shipped(name: str, split: str, model_labels: Sequence[str], labelling: Labe
     known = {label.casefold() for label in model_labels}
     if not labelling and not known & {label.casefold() for label in data.labels} and len(known) == len(data.labels):
         return parts[split]  # a model that calls them LABEL_0, LABEL_1: the ids are the task's
-    frame = _relabelled(frame, "label", name, model_labels, labelling)
     texts = pd.DataFrame([example.fields for example in parts[split]], columns=list(data.text_columns))
-    return examples_from(texts.join(frame), data.text_columns, "label", model_labels, name)
+    return labelled(texts.join(frame), data.text_columns, "label", model_labels, labelling, name)
 
 
 def _named(
