@@ -61,8 +61,8 @@ def attack(
         fresh: do again what an earlier run did with other settings, instead of refusing.
         progress: who is told how the work goes.
         number: how many of the examples to attack; 200, or all where there are fewer.
-        settings: further fields of :class:`asa_bench.model_plan.ModelRun`, such as ``name``, ``seed``, or ``labelling``:
-            what the model calls the data's labels.
+        settings: further fields of :class:`asa_bench.model_plan.ModelRun`, such as ``name``, ``seed`` or
+            ``labelling``: what the model calls the data's labels.
 
     Returns:
         The run as :func:`asa_bench.load_run` gives it.

@@ -9,9 +9,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 
 import asa_bench
 from asa_bench.core.errors import InputError
+from asa_bench.models.predictor import Predictor
 from asa_bench.records import schema
 from asa_bench.records.store import Run, load_run
 from tests.conftest import sentences
@@ -146,6 +148,40 @@ def plan_rows(checkpoint: Path, frame: pd.DataFrame, **settings: Any) -> Any:
     assert data is not None
     plan = make_model_plan(asked, given, data, None)
     return plan.tasks["examples"].test
+
+
+class TestIntegerNames:
+    """A model of stars, whose label 0 is called "1"."""
+
+    @pytest.fixture
+    def stars(self, changed: Any) -> Path:
+        folder: Path = changed(id2label={"0": "1", "1": "2"}, label2id={"1": 0, "2": 1})
+        return folder
+
+    def test_a_number_is_an_id(self, stars: Path) -> None:
+        rows = plan_rows(stars, sentences(4).assign(label=[0, 1, 0, 1]))
+        assert [row.label for row in rows] == [0, 1, 0, 1]
+        assert [row.label for row in plan_rows(stars, sentences(2).assign(label=[1, 1]))] == [1, 1]
+        mapped = {"1": "1", "2": "2"}  # the names on the right
+        rows = plan_rows(stars, sentences(4).assign(label=[1, 2, 1, 2]), labelling=mapped)
+        assert [row.label for row in rows] == [0, 1, 0, 1]
+
+    @pytest.mark.parametrize("labels", [("0", "1"), ("1", "2")])
+    def test_text_is_read_as_it_can_be(self, stars: Path, labels: tuple[str, str]) -> None:
+        rows = plan_rows(stars, sentences(4).assign(label=[labels[i % 2] for i in range(4)]))
+        assert [row.label for row in rows] == [0, 1, 0, 1]
+
+    def test_text_that_may_be_either_is_refused(self, stars: Path, tmp_path: Path) -> None:
+        path = tmp_path / "own.csv"
+        sentences(2).assign(label="1").to_csv(path, index=False)
+        message = (
+            f"{path}: field 'label': '1' may be an id or a name of the model's labels (0 = 1, 1 = 2); "
+            "say which name each has with --labels 1=1,…"
+        )
+        with pytest.raises(InputError) as caught:
+            file_rows(stars, path)
+        assert str(caught.value) == message
+        assert [row.label for row in file_rows(stars, path, labelling={"1": "1"})] == [0, 0]
 
 
 def file_rows(checkpoint: Path, path: Path, **settings: Any) -> Any:
@@ -293,6 +329,10 @@ class TestFunction:
             ([[0.9, 0.9]], "predict: expected probabilities that add up to 1 for each text"),
             ([[-0.5, 1.5]], "predict: expected probabilities that add up to 1 for each text"),
             ([[float("nan"), 1.0]], "predict: expected probabilities that add up to 1 for each text"),
+            (
+                [["a", "b"]],
+                "predict: expected a table of probabilities, got ValueError: could not convert string to float: 'a'",
+            ),
         ],
     )
     def test_what_is_no_probability_is_refused(self, reviews: Path, answer: Any, message: str, tmp_path: Path) -> None:
@@ -303,6 +343,11 @@ class TestFunction:
             )  # fmt: skip
         assert str(caught.value).replace("(32,", "(40,") == message
         assert not (tmp_path / "a").exists()
+
+    @pytest.mark.parametrize("kind", [pd.DataFrame, lambda rows: torch.tensor(rows, requires_grad=True)])
+    def test_tables_and_tensors_are_read(self, kind: Any) -> None:
+        predictor = Predictor(lambda texts: kind([[0.25, 0.75]] * len(texts)), ("neg", "pos"))
+        assert predictor.logits([("a",), ("b",)]).exp().tolist() == [[0.25, 0.75]] * 2
 
     def test_a_function_needs_names_for_its_columns(self, reviews: Path) -> None:
         message = r"^attack: predict goes with labels: the names of its columns, two or more$"
