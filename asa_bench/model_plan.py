@@ -27,6 +27,7 @@ from asa_bench.probes.similarity import JUDGE
 from asa_bench.suite import Seed
 from asa_bench.tasks import TASKS, Example, TaskData, TaskSettings
 from asa_bench.tasks.attacked import load_attacked, with_calibration
+from asa_bench.tasks.base import Name
 
 EXAMPLES = 200
 """Examples that are attacked unless the user says how many, or has fewer."""
@@ -42,9 +43,9 @@ class ModelRun(Settings):
     """The model's name in the tables (in the column *defence*)."""
     task_name: str | None = Field(default=None, pattern=NAME)
     """The task's name; by default the stem of the data's name."""
-    text: tuple[str, ...] = Field(default=("text",), min_length=1, max_length=2)
+    text: tuple[Name, ...] = Field(default=("text",), min_length=1, max_length=2)
     """Columns of the texts; two make a pair."""
-    label: str = "label"
+    label: Name = "label"
     """Column of the labels: integers are ids, strings the model's label names (whatever their case)."""
     labelling: dict[str, str] = Field(default_factory=dict)
     """Label in the data → label of the model, by name or id, where they differ."""
@@ -66,6 +67,13 @@ class ModelRun(Settings):
     """CPU threads of torch; fixed, since results depend on it."""
     seed: Seed = 0
     """Seed of the attacks' randomness."""
+
+    @field_validator("text")
+    @classmethod
+    def _distinct(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError(f"expected distinct columns, got {','.join(value)}")
+        return value
 
     @field_validator("attack", mode="before")
     @classmethod
@@ -195,7 +203,7 @@ def make_model_plan(
     for name in settings.attack:
         if name not in recipes():
             raise InputError(f"--attack: {unknown('attack', name, recipes())}")
-    rows = _rows(settings, given, data)
+    rows = _rows(settings, given, data, "--data")
     asked = min(EXAMPLES, len(rows)) if settings.examples is None else settings.examples
     if asked > len(rows):
         raise InputError(f"--examples {asked}: fewer examples than asked: there are {len(rows)}")
@@ -220,12 +228,14 @@ def make_model_plan(
     )
 
 
-def _rows(settings: ModelRun, given: Given, data: str | tuple[Example, ...]) -> tuple[Example, ...]:
+def _rows(settings: ModelRun, given: Given, data: str | tuple[Example, ...], option: str) -> tuple[Example, ...]:
     if not isinstance(data, str):
         return data
     name, _, revision = data.partition("@")
     if "@" in data and Path(data).exists():
         name, revision = data, ""
+    if not name.strip():
+        raise InputError(f"{option}: expected a file, a folder or a data set, got '{data}'")
     columns = {} if _is_shipped(name) else {"text": settings.text, "label": settings.label}
     task = TaskSettings(name="data", data=name, revision=revision or None, **columns)
     return load_attacked(task, settings.split, given.labels, settings.labelling)
@@ -236,9 +246,9 @@ def _held_out(
 ) -> tuple[Example, ...] | None:
     """Rows for calibration: what the user names, a shipped task's own validation split, or None."""
     if validation is not None:
-        return _rows(settings.model_copy(update={"split": None}), given, validation)
+        return _rows(settings.model_copy(update={"split": None}), given, validation, "--validation")
     if _is_shipped(data):
-        return _rows(settings.model_copy(update={"split": "validation"}), given, data)
+        return _rows(settings.model_copy(update={"split": "validation"}), given, data, "--data")
     return None
 
 
