@@ -20,7 +20,8 @@ from asa_bench.core.registry import unknown
 from asa_bench.core.validation import NAME, Settings
 from asa_bench.models.classifier import TextClassifier, classifier_labels
 from asa_bench.models.encoder import checkpoint_digest, from_hub
-from asa_bench.models.precision import Kernel, Precision, default_device, resolve_attention, resolve_precision
+from asa_bench.models.kinds import check_padding, kernel
+from asa_bench.models.precision import Kernel, Precision, default_device, resolve_precision
 from asa_bench.models.predictor import Predictor
 from asa_bench.plan import Cell, Plan
 from asa_bench.probes.similarity import JUDGE
@@ -141,7 +142,7 @@ class ModelPlan(Plan):
 
     @override
     def attention(self, encoder: str) -> Kernel:
-        return resolve_attention("auto", self.device)
+        return "eager" if self.given.folder is None else kernel(self.given.folder, "auto", self.device)
 
     @override
     def clean_datasets(self, task: str) -> dict[str, tuple[Example, ...]]:
@@ -182,6 +183,7 @@ def given_checkpoint(reference: str) -> Given:
         name, _, revision = reference.partition("@")
         local = from_hub(name, revision or None, f"--model {reference}")
     labels = classifier_labels(local)
+    check_padding(local)
     kind = str(read_json(local / "config.json").get("model_type") or "encoder")
     return Given(reference, labels, kind, folder=local)
 
