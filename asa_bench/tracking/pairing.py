@@ -11,6 +11,7 @@ import pandas as pd
 from asa_bench.core.errors import InputError
 from asa_bench.records.schema import CELL
 from asa_bench.records.store import Run
+from asa_bench.stats.metrics import TEST
 
 LIBRARIES = ("torch", "transformers", "numpy", "tokenizers")
 """Libraries whose other version is worth a note: they may move a number, but do not forbid a comparison."""
@@ -135,7 +136,8 @@ def relabelled(reference: Run, new: Run) -> list[str]:
 
 
 def _labels(run: Run) -> pd.Series:
-    frames = [frame[["task", "example_id", "label"]] for frame in (run.examples, run.predictions)]
+    test = run.predictions[run.predictions["dataset"] == TEST]  # another set may have the same text otherwise labelled
+    frames = [frame[["task", "example_id", "label"]] for frame in (run.examples, test)]
     return pd.concat(frames).drop_duplicates(["task", "example_id"]).set_index(["task", "example_id"])["label"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -107,6 +108,13 @@ def test_a_lacking_attack_and_other_labels(make_run: MakeRun) -> None:
     relabelled = make_run("other")
     relabelled.examples.loc[:2, "label"] = 5
     assert compare(make_run("again"), relabelled).unlike == ["task reviews: 3 examples have another label"]
+
+
+def test_labels_of_other_sets_do_not_matter(make_run: MakeRun) -> None:
+    old, new = make_run("old"), make_run("new")
+    elsewhere = old.predictions[:5].assign(dataset="tweets", label=5)
+    both = pd.concat([elsewhere.assign(example_id=[f"id{i:05}" for i in range(300, 305)]), old.predictions])
+    assert compare(replace(old, predictions=both), new).unlike == []
 
 
 def test_other_libraries_are_noted(make_run: MakeRun) -> None:
