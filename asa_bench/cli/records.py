@@ -48,6 +48,9 @@ def compare_command(reference: ReferenceArgument, new: NewArgument, form: Format
         output().print(to_text(comparison), highlight=False)
     else:
         typer.echo(to_json(comparison) if form == "json" else to_markdown_text(comparison), nl=form == "json")
+    if form == "json":  # its rows say nothing of what they lack
+        for sentence in [*(f"not comparable: {reason}" for reason in comparison.unlike), *comparison.unpaired]:
+            typer.echo(sentence, err=True)
 
 
 @app.command("gate")

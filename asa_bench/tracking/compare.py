@@ -65,7 +65,7 @@ class Comparison:
     """``task, encoder, defence, seed, attack, example_id, direction, label, original_text,
     reference_adversarial_text, new_adversarial_text``; *lost* = only the reference was still right."""
     unlike: list[str]
-    """Why attacks are not comparable: their protocols differ. They are left out of ``rows``."""
+    """Why attacks, or tasks, are not comparable: protocols or labels differ. They are left out of ``rows``."""
     notes: list[str]
     """What differs without forbidding the comparison."""
     unpaired: list[str]
@@ -90,16 +90,16 @@ def compare(reference: str | Any, new: str | Any) -> Comparison:
     """
     old, fresh = (side if isinstance(side, Run) else open_run(side) for side in (reference, new))
     found, alone = pairs(old, fresh)
-    differing = [*unlike(old, fresh), *relabelled(old, fresh)]
-    excluded = {sentence.split(":")[0].removeprefix("attack ") for sentence in differing}
+    differing, changed = unlike(old, fresh), relabelled(old, fresh)
+    found = [pair for pair in found if pair.task not in changed]
     attacks = sorted(text_attacks(old))
-    rows = [row for pair in found for row in _differences(old, fresh, pair, attacks, excluded)]
-    comparable = [attack for attack in attacks if attack not in excluded]
+    comparable = [attack for attack in attacks if attack not in differing]
+    rows = [row for pair in found for row in _differences(old, fresh, pair, attacks, comparable)]
     flips = [flip for pair in found for attack in comparable for flip in _flips(old, fresh, pair, attack)]
     return Comparison(
         rows=_adjusted(rows),
         flips=pd.DataFrame(flips, columns=FLIPS, dtype=object),  # None stays None
-        unlike=differing,
+        unlike=[*differing.values(), *changed.values()],
         notes=[*notes(old, fresh), *(note for note in alone if note.endswith("new run only"))],
         unpaired=[note for note in alone if note.endswith("reference only")],
     )
@@ -125,11 +125,12 @@ Right = Callable[[_Model], pd.Series]
 """Whether each example of a model is right, by its id."""
 
 
-def _differences(old: Run, new: Run, pair: Pair, attacks: Sequence[str], excluded: set[str]) -> Iterator[Difference]:
+def _differences(
+    old: Run, new: Run, pair: Pair, attacks: Sequence[str], comparable: Sequence[str]
+) -> Iterator[Difference]:
     """Clean accuracy, the worst case (where every attack is comparable), and each comparable attack."""
-    comparable = [attack for attack in attacks if attack not in excluded]
     yield from _difference(pair, CLEAN, None, [_sides(old, new, pair, seeds, clean) for seeds in pair.seeds])
-    if attacks and comparable == list(attacks):
+    if attacks and len(comparable) == len(attacks):
         worst = [_sides(old, new, pair, seeds, partial(robust, attacks=attacks)) for seeds in pair.seeds]
         yield from _difference(pair, WORST, None, worst)
     for attack in comparable:

@@ -98,18 +98,18 @@ def text_attacks(run: Run) -> set[str]:
     return {str(name) for name in run.examples["attack"].dropna().unique() if kinds.get(name, "text") == "text"}
 
 
-def unlike(reference: Run, new: Run) -> list[str]:
-    """A sentence for each attack that the two runs made differently, saying exactly what differs."""
+def unlike(reference: Run, new: Run) -> dict[str, str]:
+    """A sentence for each attack that the two runs made differently, saying exactly what differs, by its name."""
     frames = reference.info.get("protocols") or {}, new.info.get("protocols") or {}
     theirs = text_attacks(new)
-    found = []
+    found: dict[str, str] = {}
     for attack in sorted(text_attacks(reference)):
         if attack not in theirs:
-            found.append(f"attack {attack}: in the reference only")
+            found[attack] = f"attack {attack}: in the reference only"
             continue
         old, fresh = (frame.get(attack) or {} for frame in frames)
         if old.get("fingerprint") != fresh.get("fingerprint"):
-            found.append(f"attack {attack}: {'; '.join(_differences(old, fresh))}")
+            found[attack] = f"attack {attack}: {'; '.join(_differences(old, fresh))}"
     return found
 
 
@@ -127,12 +127,12 @@ def _shown(value: Any) -> str:
     return text if len(text) < 40 else f"{text[:12]}…"
 
 
-def relabelled(reference: Run, new: Run) -> list[str]:
-    """A sentence for each task whose common examples do not have the same labels on both sides."""
+def relabelled(reference: Run, new: Run) -> dict[str, str]:
+    """A sentence for each task whose common examples do not have the same labels on both sides, by its name."""
     labels = [_labels(run) for run in (reference, new)]
     both = pd.concat(labels, axis=1, join="inner", keys=["old", "new"])
     changed = both[both["old"] != both["new"]].groupby("task").size()
-    return [f"task {task}: {count} examples have another label" for task, count in changed.items()]
+    return {str(task): f"task {task}: {count} examples have another label" for task, count in changed.items()}
 
 
 def _labels(run: Run) -> pd.Series:

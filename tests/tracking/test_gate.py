@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -287,6 +288,12 @@ class TestCommand:
         for form, start in (("text", "Primary comparison (reviews)"), ("markdown", "## Primary"), ("json", "[\n  {")):
             code, out, err = cli("compare", old.path, old.path, "--format", form)
             assert (code, err, out.startswith(start)) == (0, "", True)
+
+    def test_compare_tells_beside_the_json_what_it_left_out(self, cli: Cli, make_run: MakeRun) -> None:
+        old, new = make_run("old", {"a": outcomes(60), "b": outcomes(60)}), make_run("new", {"b": outcomes(60)})
+        code, out, err = cli("compare", old.path, new.path, "--format", "json")
+        assert (code, err) == (0, "not comparable: attack a: in the reference only\n")
+        assert [row["metric"] for row in json.loads(out)] == ["clean_accuracy", "robust_accuracy"]
 
     def test_a_reference_stands_for_its_run(
         self, cli: Cli, old: Run, make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
