@@ -159,7 +159,7 @@ def _description(plan: Plan) -> dict[str, Any]:
         "suite": plan.resolved(),
         "protocol_fingerprint": fingerprints[0] if len(fingerprints) == 1 else fingerprint(fingerprints),
         "protocols": frames,
-        "resolved": {"precision": plan.precision, "device": plan.device.type},
+        "resolved": {"precision": plan.precision, "device": plan.device.type, "threads": plan.threads},
         "assets": asset_digests(plan.assets()),
         "encoders": plan.encoder_digests,
         "tasks": {name: data.digest for name, data in plan.tasks.items()},

@@ -69,7 +69,7 @@ class Comparison:
     notes: list[str]
     """What differs without forbidding the comparison."""
     unpaired: list[str]
-    """Models of the reference that the new run lacks."""
+    """Models of the reference, or seeds of them, that the new run lacks."""
 
     @property
     def table(self) -> pd.DataFrame:
@@ -89,7 +89,7 @@ def compare(reference: str | Any, new: str | Any) -> Comparison:
         DamagedRunError: when a run's files cannot be read.
     """
     old, fresh = (side if isinstance(side, Run) else open_run(side) for side in (reference, new))
-    found, alone = pairs(old, fresh)
+    found, missing, further = pairs(old, fresh)
     differing, changed = unlike(old, fresh), relabelled(old, fresh)
     found = [pair for pair in found if pair.task not in changed]
     attacks = sorted(text_attacks(old))
@@ -100,8 +100,8 @@ def compare(reference: str | Any, new: str | Any) -> Comparison:
         rows=_adjusted(rows),
         flips=pd.DataFrame(flips, columns=FLIPS, dtype=object),  # None stays None
         unlike=[*differing.values(), *changed.values()],
-        notes=[*notes(old, fresh), *(note for note in alone if note.endswith("new run only"))],
-        unpaired=[note for note in alone if note.endswith("reference only")],
+        notes=[*notes(old, fresh), *further],
+        unpaired=missing,
     )
 
 

@@ -84,7 +84,11 @@ def test_seeds(make_run: MakeRun) -> None:
     other = make_run("c", seeds=(7,))
     alone = next(iter(compare(other, make_run("d", seeds=(3,))).rows))
     assert (alone.seeds, alone.speaks_of) == (1, "these checkpoints")
-    assert compare(three, make_run("e", seeds=(1,))).rows[0].reference == 341 / 400
+    fewer = make_run("e", seeds=(1,))
+    assert compare(three, fewer).rows[0].reference == 341 / 400
+    assert compare(three, fewer).unpaired == ["defence model (reviews, bert): seeds 0, 2 in the reference only"]
+    assert compare(fewer, three).notes == ["defence model (reviews, bert): seeds 0, 2 in the new run only"]
+    assert compare(fewer, three).unpaired == []
 
 
 def test_another_protocol_is_told_exactly(make_run: MakeRun) -> None:
@@ -122,6 +126,16 @@ def test_labels_of_other_sets_do_not_matter(make_run: MakeRun) -> None:
 def test_other_libraries_are_noted(make_run: MakeRun) -> None:
     new = make_run("new", versions={"torch": "2.14.0", "transformers": "4.57.6"})
     assert compare(make_run("old"), new).notes == ["torch 2.13.0 in the reference, 2.14.0 in the new run"]
+
+
+def test_another_precision_is_noted(make_run: MakeRun) -> None:
+    old = make_run("old", resolved={"precision": "fp32", "device": "cpu", "threads": 2})
+    new = make_run("new", resolved={"precision": "bf16", "device": "cuda", "threads": 2})
+    expected = [
+        "precision fp32 in the reference, bf16 in the new run",
+        "device cpu in the reference, cuda in the new run",
+    ]
+    assert compare(old, new).notes == expected
 
 
 def test_no_task_in_common(make_run: MakeRun) -> None:

@@ -97,6 +97,15 @@ def test_seeds_that_all_lose_the_same_are_not_passed(make_run: MakeRun) -> None:
     assert gate(old, old).code == 0
 
 
+def test_a_lacking_seed_did_not_measure(make_run: MakeRun) -> None:
+    old, new = make_run("old", seeds=(0, 1, 2)), make_run("new", seeds=(0,))
+    assert answer(gate(old, new)) == (
+        3,
+        "could not measure: defence model (reviews, bert): seeds 1, 2 in the reference only",
+    )
+    assert gate(new, old).code == 0
+
+
 def test_another_protocol_is_not_comparable(old: Run, make_run: MakeRun) -> None:
     new = make_run("new", {"pwws": outcomes(10)}, protocols={"pwws": frame(temperature="raw")})
     assert answer(gate(old, new)) == (
