@@ -43,9 +43,13 @@ class Limits(Settings):
         """Whether a metric of the primary family fell beyond chance."""
         return row.p_adjusted is not None and row.p_adjusted < self.alpha and row.difference < 0
 
+    def counts(self, row: Difference) -> bool:
+        """Whether a metric fell by as much as counts, be it by chance or not."""
+        return row.difference < 0 and -row.difference >= self.loss(row) - TOLERANCE
+
     def regressed(self, row: Difference) -> bool:
         """Whether a metric of the primary family fell beyond chance and by as much as counts."""
-        return self.significant_loss(row) and -row.difference >= self.loss(row) - TOLERANCE
+        return self.significant_loss(row) and self.counts(row)
 
 
 def read_limits(path: Path | None) -> Limits:

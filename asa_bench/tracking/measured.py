@@ -70,7 +70,7 @@ def _inert(rows: pd.DataFrame, limits: Limits, *, baseline: bool) -> str | None:
 
 def _untested(row: Difference, limits: Limits) -> str | None:
     where = f"{name(row)} of {row.defence} on {row.task}"
-    if row.p_value is None:
+    if row.p_value is None and limits.counts(row):
         return f"{where}: all seeds differ by the same {points(row.difference)} points, so that no test can be made"
     if row.n < limits.common_examples:
         return f"{where}: {row.n} common examples, {limits.common_examples} needed"

@@ -95,6 +95,10 @@ def test_seeds_that_all_lose_the_same_are_not_passed(make_run: MakeRun) -> None:
         "test can be made",
     )
     assert gate(old, old).code == 0
+    assert gate(new, old).code == 0  # all gain the same
+    assert (
+        gate(old, make_run("less", {"pwws": [outcomes(60)] * 3}, [339] * 3, **seeds)).code == 0
+    )  # too little to count
 
 
 def test_a_lacking_seed_did_not_measure(make_run: MakeRun) -> None:
