@@ -39,7 +39,8 @@ class Difference:
     p_adjusted: float | None
     """Holm's, within the task's primary family; None outside it."""
     significant: bool | None
-    """Whether ``p_adjusted`` is under 5 %; None outside the primary family."""
+    """Whether ``p_adjusted`` is under alpha, 5 % unless the gate's limits say otherwise; None outside the primary
+    family."""
     n: int
     """Common examples (of one seed)."""
     flips_lost: int
@@ -71,18 +72,23 @@ class Comparison:
     unpaired: list[str]
     """Models of the reference, or seeds of them, that the new run lacks."""
 
+    def family_size(self, task: str) -> int:
+        """How many p values Holm's correction is made for in the primary family of a task."""
+        return sum(row.task == task and row.family == "primary" and row.p_value is not None for row in self.rows)
+
     @property
     def table(self) -> pd.DataFrame:
         """The rows as a DataFrame."""
         return pd.DataFrame([asdict(row) for row in self.rows])
 
 
-def compare(reference: str | Any, new: str | Any) -> Comparison:
+def compare(reference: str | Any, new: str | Any, *, alpha: float = ALPHA) -> Comparison:
     """Compare two runs, pairing by task, attack and example id, and by defence and encoder where there are several.
 
     Args:
         reference: the run to be judged by: a :class:`Run`, or the path or name of a run directory or reference.
         new: the run that is judged, likewise.
+        alpha: a difference of the primary family is significant when its p value, after Holm's correction, is under it.
 
     Raises:
         InputError: when a side is no run, or the two have no task in common.
@@ -97,7 +103,7 @@ def compare(reference: str | Any, new: str | Any) -> Comparison:
     rows = [row for pair in found for row in _differences(old, fresh, pair, attacks, comparable)]
     flips = [flip for pair in found for attack in comparable for flip in _flips(old, fresh, pair, attack)]
     return Comparison(
-        rows=_adjusted(rows),
+        rows=_adjusted(rows, alpha),
         flips=pd.DataFrame(flips, columns=FLIPS, dtype=object),  # None stays None
         unlike=[*differing.values(), *changed.values()],
         notes=[*notes(old, fresh), *further],
@@ -186,14 +192,14 @@ def _difference(
     )
 
 
-def _adjusted(rows: Sequence[Difference]) -> list[Difference]:
+def _adjusted(rows: Sequence[Difference], alpha: float) -> list[Difference]:
     """``rows`` with Holm's p values within the primary family of each task."""
     adjusted: dict[int, float | None] = {}
     for task in {row.task for row in rows}:
         family = [i for i, row in enumerate(rows) if row.task == task and row.family == "primary"]
         adjusted.update(zip(family, holm([rows[i].p_value for i in family]), strict=True))
     return [
-        replace(row, p_adjusted=p, significant=p is not None and p < ALPHA) if row.family == "primary" else row
+        replace(row, p_adjusted=p, significant=p is not None and p < alpha) if row.family == "primary" else row
         for row, p in ((row, adjusted.get(i)) for i, row in enumerate(rows))
     ]
 

@@ -36,10 +36,24 @@ def test_the_same_again_passes(old: Run, make_run: MakeRun) -> None:
     verdict = gate(old, make_run("new"))
     assert verdict.sentences == [
         "no significant loss: none of 2 numbers fell",
-        "a loss of clean accuracy under about 4.8 points would probably not have been seen",
-        "a loss of worst-case robust accuracy under about 6.8 points would probably not have been seen",
+        "a loss of clean accuracy under about 5.3 points would probably not have been seen",
+        "a loss of worst-case robust accuracy under about 7.5 points would probably not have been seen",
     ]
     assert verdict.code == 0
+
+
+def test_a_loss_under_the_limit_is_never_seen(make_run: MakeRun) -> None:
+    old = make_run("old", {"pwws": outcomes(150, 500)})  # 500 examples are enough for 4.8 points
+    sentence = "a loss of worst-case robust accuracy under about {} points would probably not have been seen"
+    assert gate(old, old).sentences[-1] == sentence.format("5.0")
+    assert gate(old, old, Limits(loss_of_checkpoints=0.01)).sentences[-1] == sentence.format("4.8")
+    assert gate(old, old, Limits(alpha=0.001)).sentences[-1] == sentence.format("6.7")
+
+
+def test_what_is_significant_is_so_at_the_limits_alpha(old: Run, make_run: MakeRun) -> None:
+    new = make_run("new", {"pwws": outcomes(52)})  # p = 0.0078, doubled
+    marked = [gate(old, new, Limits(alpha=alpha)).comparison for alpha in (0.05, 0.01)]
+    assert [comparison.rows[1].significant for comparison in marked if comparison] == [True, False]
 
 
 def test_a_loss_by_chance_passes(old: Run, make_run: MakeRun) -> None:
