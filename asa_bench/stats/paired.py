@@ -136,6 +136,11 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     return [None if p is None else float(next(adjusted)) for p in p_values]
 
 
+def total_loss_p(right: int) -> float:
+    """McNemar's exact p value of the new side being wrong wherever the reference is right, on ``right`` pairs."""
+    return min(1.0, 2 * 0.5**right)
+
+
 def examples_needed(difference: float, discordant_share: float, alpha: float = ALPHA) -> int:
     """About how many pairs McNemar's test needs to show a difference with 80 % power at the two-sided error ``alpha``.
 

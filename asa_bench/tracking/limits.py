@@ -36,8 +36,9 @@ class Limits(Settings):
     """So is one that has no candidate for more than this share of the examples it attacks."""
 
     def loss(self, row: Difference) -> float:
-        """The smallest loss that counts for a comparison."""
-        return self.loss_over_seeds if row.seeds >= MINIMUM_SEEDS else self.loss_of_checkpoints
+        """The smallest loss that counts for a comparison; half of what there is to lose always does."""
+        limit = self.loss_over_seeds if row.seeds >= MINIMUM_SEEDS else self.loss_of_checkpoints
+        return min(limit, row.reference / 2)
 
     def significant_loss(self, row: Difference) -> bool:
         """Whether a metric of the primary family fell beyond chance."""

@@ -10,6 +10,8 @@ from asa_bench.records.reference import unfinished
 from asa_bench.records.schema import CELL
 from asa_bench.records.store import Run
 from asa_bench.reporting.formats import percent, points
+from asa_bench.stats.intervals import MINIMUM_SEEDS
+from asa_bench.stats.paired import total_loss_p
 from asa_bench.tracking.compare import CLEAN, WORST, Comparison, Difference
 from asa_bench.tracking.limits import Limits
 from asa_bench.tracking.pairing import text_attacks
@@ -37,7 +39,7 @@ def _sides(reference: Run, new: Run) -> Iterator[tuple[str, Run]]:
 def _gaps_of(metric: str, comparison: Comparison, limits: Limits) -> Iterator[str]:
     """What is wrong with one of the primary metrics: too few examples, or none for a model."""
     rows = [row for row in comparison.rows if row.metric == metric]
-    yield from (gap for row in rows if (gap := _untested(row, limits)))
+    yield from (gap for row in rows if (gap := _untested(row, limits) or _blind(row, comparison, limits)))
     measured = {(row.task, row.defence) for row in rows}
     for task, defence in sorted({(row.task, row.defence) for row in comparison.rows} - measured):
         yield f"{NAMES[metric]} of {defence} on {task}: no common examples"
@@ -78,6 +80,18 @@ def _untested(row: Difference, limits: Limits) -> str | None:
         share = percent(row.common_share)
         return f"{where}: {share} % of the smaller side's examples are common, {percent(limits.common_share)} % needed"
     return None
+
+
+def _blind(row: Difference, comparison: Comparison, limits: Limits) -> str | None:
+    """Why no loss of a metric could be seen: the reference has too little of it. A gain beyond chance is still one."""
+    right = round(row.reference * row.n)
+    least = total_loss_p(right) if row.seeds < MINIMUM_SEEDS or right == 0 else 0.0  # over seeds the spread decides
+    if least * comparison.family_size(row.task) < limits.alpha or (row.significant and row.difference > 0):
+        return None
+    return (
+        f"{name(row)} of {row.defence} on {row.task}: {percent(row.reference)} % in the reference, so that no loss "
+        "could be significant; use a weaker attack, a smaller query budget or more examples"
+    )
 
 
 NAMES = {CLEAN: "clean accuracy", WORST: "worst-case robust accuracy", "robust_accuracy": "robust accuracy"}

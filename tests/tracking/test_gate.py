@@ -90,6 +90,30 @@ def test_a_significant_loss_under_the_limit_passes_and_is_told(make_run: MakeRun
     assert gate(old, new, Limits(loss_of_checkpoints=0.035, alpha=1e-6)).code == 0
 
 
+def test_half_of_a_little_counts(make_run: MakeRun) -> None:
+    old = make_run("old", {"pwws": outcomes(9)})  # 4.5 %: it cannot fall by 5 points
+    assert answer(gate(old, make_run("gone", {"pwws": outcomes(0)}))) == (
+        1,
+        "regressed: worst-case robust accuracy of model on reviews fell from 4.5 % to 0.0 % (−4.5 points, 95 % "
+        "interval −8.3 to −1.7; p = 0.008 by exact McNemar with Holm's correction, n = 200); this is about these "
+        "checkpoints",
+    )
+    assert gate(old, make_run("less", {"pwws": outcomes(4)})).code == 0  # not beyond chance
+    assert gate(old, old).code == 0
+
+
+def test_so_little_that_no_loss_can_be_seen_did_not_measure(make_run: MakeRun) -> None:
+    old = make_run("old", {"pwws": outcomes(6)})
+    sentence = (
+        "could not measure: worst-case robust accuracy of model on reviews: {} % in the reference, so that no loss "
+        "could be significant; use a weaker attack, a smaller query budget or more examples"
+    )
+    assert answer(gate(old, old)) == (3, sentence.format("3.0"))
+    assert gate(old, make_run("better", {"pwws": outcomes(40)})).code == 0
+    seeds = make_run("seeds", {"pwws": [outcomes(0)] * 3}, seeds=(0, 1, 2))
+    assert answer(gate(seeds, seeds)) == (3, sentence.format("0.0"))
+
+
 def test_over_seeds_two_points_count(make_run: MakeRun) -> None:
     seeds = {"seeds": (0, 1, 2)}
     old = make_run("old", {"pwws": [outcomes(60)] * 3}, [340, 341, 342], **seeds)
