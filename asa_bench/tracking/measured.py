@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -25,7 +26,7 @@ def gaps(reference: Run, new: Run, comparison: Comparison, limits: Limits) -> li
 
 def attack_gaps(reference: Run, new: Run, comparison: Comparison, limits: Limits) -> list[str]:
     """Why the attacks, and so robust accuracy, could not be measured; empty when they could."""
-    found: list[str] = []
+    found = list(_ineffective([reference, new], limits))
     for side, run in _sides(reference, new):
         reasons = list(_bad_attacks(run, limits)) if text_attacks(run) else ["no attacked examples"]
         found += [f"{side}: {reason}" for reason in reasons]
@@ -47,8 +48,24 @@ def _gaps_of(metric: str, comparison: Comparison, limits: Limits) -> Iterator[st
         yield f"{NAMES[metric]}: no common examples"
 
 
+def _ineffective(runs: Sequence[Run], limits: Limits) -> Iterator[str]:
+    """Attacks that no model feels, where there is no baseline to judge them by."""
+    found: dict[tuple[str, str], list[tuple[bool, float]]] = {}
+    for run in runs:
+        for (task, _, defence, _, attack), rows in run.examples.groupby([*CELL, "attack"]):
+            found.setdefault((task, attack), []).append((defence in _baselines(run), _success(rows)))
+    for (task, attack), models in sorted(found.items()):
+        baseline, most = map(max, zip(*models, strict=True))
+        if not baseline and most < limits.inert_success:
+            yield f"attack {attack} on {task}: inert, with {percent(most)} % success at most on any model"
+
+
+def _baselines(run: Run) -> set[Any]:
+    return {entry.get("name") for entry in run.suite.get("defence") or [] if entry.get("method") == "baseline"}
+
+
 def _bad_attacks(run: Run, limits: Limits) -> Iterator[str]:
-    baselines = {entry.get("name") for entry in run.suite.get("defence") or [] if entry.get("method") == "baseline"}
+    baselines = _baselines(run)
     for (_, _, defence, seed, attack), rows in run.examples.groupby([*CELL, "attack"]):
         where = f"attack {attack} on {defence} (seed {seed})"
         broken = float(rows["outcome"].isin(["error", "timeout"]).mean())
@@ -59,15 +76,23 @@ def _bad_attacks(run: Run, limits: Limits) -> Iterator[str]:
 
 
 def _inert(rows: pd.DataFrame, limits: Limits, *, baseline: bool) -> str | None:
-    attacked = rows[rows["outcome"].isin(["succeeded", "failed"])]
+    attacked = _attacked(rows)
     known = attacked["candidates"].dropna()
     idle = float((known == 0).mean()) if len(known) else 0.0
     if idle > limits.inert_share:
         return f"inert, without a candidate for {percent(idle)} % of the examples"
-    success = float((attacked["outcome"] == "succeeded").mean()) if len(attacked) else 0.0
-    if baseline and success < limits.inert_success:
+    if baseline and (success := _success(rows)) < limits.inert_success:
         return f"inert, with {percent(success)} % success on the baseline"
     return None
+
+
+def _success(rows: pd.DataFrame) -> float:
+    attacked = _attacked(rows)
+    return float((attacked["outcome"] == "succeeded").mean()) if len(attacked) else 0.0
+
+
+def _attacked(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[rows["outcome"].isin(["succeeded", "failed"])]
 
 
 def _untested(row: Difference, limits: Limits) -> str | None:

@@ -243,6 +243,14 @@ def test_an_inert_attack_did_not_measure(make_run: MakeRun) -> None:
     ]
 
 
+def test_without_a_baseline_an_attack_that_no_model_feels_is_inert(make_run: MakeRun) -> None:
+    old, new = make_run("old", {"pwws": outcomes(195)}), make_run("new", {"pwws": outcomes(191)})
+    assert gate(old, new).sentences == [
+        "could not measure: attack pwws on reviews: inert, with 4.5 % success at most on any model"
+    ]
+    assert gate(old, make_run("felt", {"pwws": outcomes(190)})).code == 0  # 5 %
+
+
 def test_too_few_common_examples_did_not_measure(old: Run, make_run: MakeRun) -> None:
     assert answer(gate(old, make_run("new", {"pwws": outcomes(60)}, first=150))) == (
         3,
