@@ -11,6 +11,7 @@ from asa_bench.records.reference import unfinished
 from asa_bench.records.schema import CELL
 from asa_bench.records.store import Run
 from asa_bench.reporting.formats import percent, points
+from asa_bench.stats.floor import under_floor
 from asa_bench.stats.intervals import MINIMUM_SEEDS
 from asa_bench.stats.paired import total_loss_p
 from asa_bench.tracking.compare import CLEAN, WORST, Comparison, Difference
@@ -21,16 +22,24 @@ from asa_bench.tracking.pairing import text_attacks
 def gaps(reference: Run, new: Run, comparison: Comparison, limits: Limits) -> list[str]:
     """Why the models as such, or their clean accuracy, could not be measured; empty when they could."""
     found = [f"{side}: {reason}" for side, run in _sides(reference, new) if (reason := unfinished(run))]
+    found += [f"the reference: {reason}" for reason in shortfalls(reference)]
     return [*found, *comparison.unpaired, *_gaps_of(CLEAN, comparison, limits)]
 
 
 def attack_gaps(reference: Run, new: Run, comparison: Comparison, limits: Limits) -> list[str]:
-    """Why the attacks, and so robust accuracy, could not be measured; empty when they could."""
-    found = list(_ineffective([reference, new], limits))
+    """Why robust accuracy could not be measured, or means nothing; empty when it could."""
+    found = [f"the new run: {reason}" for reason in shortfalls(new)]
+    found += _ineffective([reference, new], limits)
     for side, run in _sides(reference, new):
         reasons = list(_bad_attacks(run, limits)) if text_attacks(run) else ["no attacked examples"]
         found += [f"{side}: {reason}" for reason in reasons]
     return [*found, *_gaps_of(WORST, comparison, limits)]
+
+
+def shortfalls(run: Run) -> list[str]:
+    """A sentence for each model of the run under its task's clean-accuracy floor."""
+    asked = {entry.get("name"): entry.get("clean_accuracy_floor") for entry in run.suite.get("task") or []}
+    return under_floor(run.predictions, asked)
 
 
 def _sides(reference: Run, new: Run) -> Iterator[tuple[str, Run]]:

@@ -23,6 +23,9 @@ from .conftest import MakeRun, frame, outcomes
 Judge = Callable[..., tuple[int, list[str]]]
 
 
+UNDER_FLOOR = "{} (seed 0) has clean accuracy 0.500, under the floor of 0.502: the comparison is not meaningful"
+
+
 def answer(verdict: Verdict) -> tuple[int, str]:
     return int(verdict.code), verdict.sentences[0]
 
@@ -197,9 +200,25 @@ def test_lost_clean_accuracy_is_regressed_however_the_attacks_went(make_run: Mak
         "regressed: clean accuracy of baseline on reviews fell from 85.0 % to 50.0 %"
     )
     assert verdict.sentences[1:] == [
-        "not measured: the new run: attack pwws on baseline (seed 0): inert, with 0.0 % success on the baseline"
+        f"not measured: the new run: {UNDER_FLOOR.format('baseline')}",
+        "not measured: the new run: attack pwws on baseline (seed 0): inert, with 0.0 % success on the baseline",
     ]
     assert gate(old, make_run("open", {"pwws": outcomes(200)}, clean=200, end=None, **weak)).code == 3
+
+
+def test_models_under_the_floor_did_not_measure(old: Run, make_run: MakeRun) -> None:
+    low = make_run("low", clean=200)
+    reason = UNDER_FLOOR.format("model")
+    assert answer(gate(low, old)) == (3, f"could not measure: the reference: {reason}")
+    assert answer(gate(low, make_run("lower", clean=100)))[0] == 3
+    assert answer(gate(make_run("poor", clean=205), low)) == (3, f"could not measure: the new run: {reason}")
+    code, sentence = answer(gate(old, low))
+    assert (code, sentence.startswith("regressed: clean accuracy of model on reviews fell from 85.0 % to 50.0 %")) == (
+        1,
+        True,
+    )
+    asked = make_run("asked", suite={**old.suite, "task": [{"name": "reviews", "clean_accuracy_floor": 0.9}]})
+    assert gate(asked, old).code == 3
 
 
 def test_one_percent_of_errors_is_borne(old: Run, make_run: MakeRun) -> None:
@@ -375,6 +394,12 @@ class TestCommand:
         assert cli("reference", "save", old.path, "a/b").err == (
             "asa-bench: reference 'a/b': expected letters, digits and . _ + - only, or a path ending in .json\n"
         )
+
+    def test_a_run_under_the_floor_is_no_reference(self, cli: Cli, make_run: MakeRun, tmp_path: Path) -> None:
+        low = make_run("low", clean=200)
+        message = f"asa-bench: {low.path}: not saved: {UNDER_FLOOR.format('model')}\n"
+        assert cli("reference", "save", low.path, tmp_path / "r.json") == (3, "", message)
+        assert not (tmp_path / "r.json").exists()
 
     def test_an_unfinished_run_is_no_reference(self, cli: Cli, old: Run, tmp_path: Path) -> None:
         info = read_json(old.path / "run.json")
