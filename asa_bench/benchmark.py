@@ -23,6 +23,7 @@ from asa_bench.records.directory import RunDirectory
 from asa_bench.records.store import TABLES, Run, concatenate, load_run, read_table, write_csv, write_table
 from asa_bench.reporting.report import write_report
 from asa_bench.running import Attacker, CellRunner, Progress
+from asa_bench.stats.floor import under_floor
 from asa_bench.stats.metrics import results
 from asa_bench.suite import LoadedSuite, load_suite
 from asa_bench.suite_plan import make_plan
@@ -120,7 +121,8 @@ def finish(plan: Plan, directory: RunDirectory, info: dict[str, Any]) -> Run:
     write_table(directory.path / "curves.parquet", _curves(plan, directory, worst_case), schema.CURVES)
     write_csv(directory.path / "results.csv", metrics)
     cells = [_cell_record(cell, directory) for cell in plan.cells]
-    warnings = [*_failures(cells), *under_floor(plan, metrics)]
+    floors = {task: plan.floor(task) for task in plan.tasks}
+    warnings = [*_failures(cells), *under_floor(tables["predictions"], floors)]
     write_json(directory.path / "run.json", {**info, "end": info["end"] or now(), "warnings": warnings, "cells": cells})
     finished = load_run(directory.path)
     write_report(finished)
@@ -170,7 +172,7 @@ def _description(plan: Plan) -> dict[str, Any]:
         "suite": plan.resolved(),
         "protocol_fingerprint": fingerprints[0] if len(fingerprints) == 1 else fingerprint(fingerprints),
         "protocols": frames,
-        "resolved": {"precision": plan.precision, "device": plan.device.type},
+        "resolved": {"precision": plan.precision, "device": plan.device.type, "threads": plan.threads},
         "assets": asset_digests(plan.assets()),
         "encoders": plan.encoder_digests,
         "tasks": {name: data.digest for name, data in plan.tasks.items()},
@@ -207,26 +209,3 @@ def _failures(cells: Sequence[Mapping[str, Any]]) -> list[str]:
         f"{cell['error']}"
         for cell in failed
     ]
-
-
-def under_floor(plan: Plan, metrics: pd.DataFrame) -> list[str]:
-    """A sentence for each model whose clean accuracy does not reach its task's floor."""
-    warnings = []
-    clean = metrics[(metrics["metric"] == "clean_accuracy") & metrics["seed"].notna()]
-    for row in clean.to_dict("records"):
-        floor, value = accuracy_floor(plan, row["task"]), row["value"]
-        if value < floor:
-            warnings.append(
-                f"{row['defence']} (seed {row['seed']}) has clean accuracy {value:.3f}, "
-                f"under the floor of {floor:.3f}: the comparison is not meaningful"
-            )
-    return warnings
-
-
-def accuracy_floor(plan: Plan, task: str) -> float:
-    """The task's floor; without one, one right answer more than a constant answer gives."""
-    floor = plan.floor(task)
-    if floor is not None:
-        return floor
-    labels = [example.label for example in plan.clean_datasets(task)["test"]]
-    return (max(map(labels.count, set(labels))) + 1) / len(labels)

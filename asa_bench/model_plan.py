@@ -20,13 +20,15 @@ from asa_bench.core.registry import unknown
 from asa_bench.core.validation import NAME, Settings
 from asa_bench.models.classifier import TextClassifier, classifier_labels
 from asa_bench.models.encoder import checkpoint_digest, from_hub
-from asa_bench.models.precision import Kernel, Precision, default_device, resolve_attention, resolve_precision
+from asa_bench.models.kinds import check_padding, kernel
+from asa_bench.models.precision import Kernel, Precision, default_device, resolve_precision
 from asa_bench.models.predictor import Predictor
 from asa_bench.plan import Cell, Plan
 from asa_bench.probes.similarity import JUDGE
 from asa_bench.suite import Seed
 from asa_bench.tasks import TASKS, Example, TaskData, TaskSettings
 from asa_bench.tasks.attacked import load_attacked, with_calibration
+from asa_bench.tasks.base import Name
 
 EXAMPLES = 200
 """Examples that are attacked unless the user says how many, or has fewer."""
@@ -42,11 +44,11 @@ class ModelRun(Settings):
     """The model's name in the tables (in the column *defence*)."""
     task_name: str | None = Field(default=None, pattern=NAME)
     """The task's name; by default the stem of the data's name."""
-    text: tuple[str, ...] = Field(default=("text",), min_length=1, max_length=2)
+    text: tuple[Name, ...] = Field(default=("text",), min_length=1, max_length=2)
     """Columns of the texts; two make a pair."""
-    label: str = "label"
+    label: Name = "label"
     """Column of the labels: integers are ids, strings the model's label names (whatever their case)."""
-    labels: dict[str, str] = Field(default_factory=dict)
+    labelling: dict[str, str] = Field(default_factory=dict)
     """Label in the data → label of the model, by name or id, where they differ."""
     split: str | None = None
     """Split of a folder, a Hub data set or a shipped task; *test* by default, where there is one."""
@@ -66,6 +68,13 @@ class ModelRun(Settings):
     """CPU threads of torch; fixed, since results depend on it."""
     seed: Seed = 0
     """Seed of the attacks' randomness."""
+
+    @field_validator("text")
+    @classmethod
+    def _distinct(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError(f"expected distinct columns, got {','.join(value)}")
+        return value
 
     @field_validator("attack", mode="before")
     @classmethod
@@ -110,6 +119,7 @@ class ModelPlan(Plan):
             "text": list(self.settings.text),
             "label": self.settings.label,
             "labels": list(self.given.labels),
+            "labelling": dict(self.settings.labelling),
         }
         return {
             "name": self.name,
@@ -132,7 +142,7 @@ class ModelPlan(Plan):
 
     @override
     def attention(self, encoder: str) -> Kernel:
-        return resolve_attention("auto", self.device)
+        return "eager" if self.given.folder is None else kernel(self.given.folder, "auto", self.device)
 
     @override
     def clean_datasets(self, task: str) -> dict[str, tuple[Example, ...]]:
@@ -173,6 +183,7 @@ def given_checkpoint(reference: str) -> Given:
         name, _, revision = reference.partition("@")
         local = from_hub(name, revision or None, f"--model {reference}")
     labels = classifier_labels(local)
+    check_padding(local)
     kind = str(read_json(local / "config.json").get("model_type") or "encoder")
     return Given(reference, labels, kind, folder=local)
 
@@ -194,7 +205,7 @@ def make_model_plan(
     for name in settings.attack:
         if name not in recipes():
             raise InputError(f"--attack: {unknown('attack', name, recipes())}")
-    rows = _rows(settings, given, data)
+    rows = _rows(settings, given, data, "--data")
     asked = min(EXAMPLES, len(rows)) if settings.examples is None else settings.examples
     if asked > len(rows):
         raise InputError(f"--examples {asked}: fewer examples than asked: there are {len(rows)}")
@@ -219,15 +230,17 @@ def make_model_plan(
     )
 
 
-def _rows(settings: ModelRun, given: Given, data: str | tuple[Example, ...]) -> tuple[Example, ...]:
+def _rows(settings: ModelRun, given: Given, data: str | tuple[Example, ...], option: str) -> tuple[Example, ...]:
     if not isinstance(data, str):
         return data
     name, _, revision = data.partition("@")
     if "@" in data and Path(data).exists():
         name, revision = data, ""
+    if not name.strip():
+        raise InputError(f"{option}: expected a file, a folder or a data set, got '{data}'")
     columns = {} if _is_shipped(name) else {"text": settings.text, "label": settings.label}
     task = TaskSettings(name="data", data=name, revision=revision or None, **columns)
-    return load_attacked(task, settings.split, given.labels, settings.labels)
+    return load_attacked(task, settings.split, given.labels, settings.labelling)
 
 
 def _held_out(
@@ -235,9 +248,9 @@ def _held_out(
 ) -> tuple[Example, ...] | None:
     """Rows for calibration: what the user names, a shipped task's own validation split, or None."""
     if validation is not None:
-        return _rows(settings.model_copy(update={"split": None}), given, validation)
+        return _rows(settings.model_copy(update={"split": None}), given, validation, "--validation")
     if _is_shipped(data):
-        return _rows(settings.model_copy(update={"split": "validation"}), given, data)
+        return _rows(settings.model_copy(update={"split": "validation"}), given, data, "--data")
     return None
 
 

@@ -19,7 +19,8 @@ from asa_bench.plan import default_directory
 from asa_bench.records.directory import RunDirectory
 from asa_bench.records.store import Run
 from asa_bench.running import Progress
-from asa_bench.tasks import Example, examples_from
+from asa_bench.tasks import Example
+from asa_bench.tasks.attacked import labelled
 
 Rows = str | Path | pd.DataFrame | Sequence[tuple[str | tuple[str, ...], int | str]]
 """A file's path, a table with text and label columns, or pairs of text (a tuple for several fields) and label."""
@@ -60,7 +61,8 @@ def attack(
         fresh: do again what an earlier run did with other settings, instead of refusing.
         progress: who is told how the work goes.
         number: how many of the examples to attack; 200, or all where there are fewer.
-        settings: further fields of :class:`asa_bench.model_plan.ModelRun`, such as ``name`` or ``seed``.
+        settings: further fields of :class:`asa_bench.model_plan.ModelRun`, such as ``name``, ``seed`` or
+            ``labelling``: what the model calls the data's labels.
 
     Returns:
         The run as :func:`asa_bench.load_run` gives it.
@@ -104,8 +106,8 @@ def _data(rows: Rows | None, asked: ModelRun, given: Given) -> str | tuple[Examp
     if isinstance(rows, Path):
         return str(rows)
     if isinstance(rows, pd.DataFrame):
-        return examples_from(rows, asked.text, asked.label, given.labels, "examples")
+        return labelled(rows, asked.text, asked.label, given.labels, asked.labelling, "examples")
     texts = [(text,) if isinstance(text, str) else tuple(text) for text, _ in rows]
     columns: Mapping[str, Any] = {name: [text[i] for text in texts] for i, name in enumerate(asked.text)}
     frame = pd.DataFrame({**columns, asked.label: pd.Series([label for _, label in rows], dtype=object)})
-    return examples_from(frame, asked.text, asked.label, given.labels, "examples")
+    return labelled(frame, asked.text, asked.label, given.labels, asked.labelling, "examples")

@@ -14,7 +14,8 @@ from asa_bench.defences import build_defence
 from asa_bench.defences.training import REVISION, TrainSettings
 from asa_bench.models.classifier import check_encoder
 from asa_bench.models.encoder import Encoder, resolve_encoder
-from asa_bench.models.precision import Kernel, default_device, resolve_attention, resolve_precision
+from asa_bench.models.kinds import kernel
+from asa_bench.models.precision import Kernel, default_device, resolve_precision
 from asa_bench.plan import Cell, Plan, content
 from asa_bench.probes import attention
 from asa_bench.suite import DefenceEntry, LoadedSuite, Suite
@@ -52,7 +53,7 @@ class SuitePlan(Plan):
     @override
     def attention(self, encoder: str) -> Kernel:
         chosen = next(entry.attention for entry in self.suite.encoder if entry.label == encoder)
-        return resolve_attention(chosen, self.device)
+        return kernel(self.encoders[encoder].folder, chosen, self.device)
 
     def training_examples(self, task: str, portion: int | None = None) -> tuple[Example, ...]:
         """The examples that every defence is trained on, or those of a point of the learning curve."""

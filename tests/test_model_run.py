@@ -9,9 +9,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 
 import asa_bench
 from asa_bench.core.errors import InputError
+from asa_bench.models.predictor import Predictor
 from asa_bench.records import schema
 from asa_bench.records.store import Run, load_run
 from tests.conftest import sentences
@@ -148,6 +150,40 @@ def plan_rows(checkpoint: Path, frame: pd.DataFrame, **settings: Any) -> Any:
     return plan.tasks["examples"].test
 
 
+class TestIntegerNames:
+    """A model of stars, whose label 0 is called "1"."""
+
+    @pytest.fixture
+    def stars(self, changed: Any) -> Path:
+        folder: Path = changed(id2label={"0": "1", "1": "2"}, label2id={"1": 0, "2": 1})
+        return folder
+
+    def test_a_number_is_an_id(self, stars: Path) -> None:
+        rows = plan_rows(stars, sentences(4).assign(label=[0, 1, 0, 1]))
+        assert [row.label for row in rows] == [0, 1, 0, 1]
+        assert [row.label for row in plan_rows(stars, sentences(2).assign(label=[1, 1]))] == [1, 1]
+        mapped = {"1": "1", "2": "2"}  # the names on the right
+        rows = plan_rows(stars, sentences(4).assign(label=[1, 2, 1, 2]), labelling=mapped)
+        assert [row.label for row in rows] == [0, 1, 0, 1]
+
+    @pytest.mark.parametrize("labels", [("0", "1"), ("1", "2")])
+    def test_text_is_read_as_it_can_be(self, stars: Path, labels: tuple[str, str]) -> None:
+        rows = plan_rows(stars, sentences(4).assign(label=[labels[i % 2] for i in range(4)]))
+        assert [row.label for row in rows] == [0, 1, 0, 1]
+
+    def test_text_that_may_be_either_is_refused(self, stars: Path, tmp_path: Path) -> None:
+        path = tmp_path / "own.csv"
+        sentences(2).assign(label="1").to_csv(path, index=False)
+        message = (
+            f"{path}: field 'label': '1' may be an id or a name of the model's labels (0 = 1, 1 = 2); "
+            "say which name each has with --labels 1=1,…"
+        )
+        with pytest.raises(InputError) as caught:
+            file_rows(stars, path)
+        assert str(caught.value) == message
+        assert [row.label for row in file_rows(stars, path, labelling={"1": "1"})] == [0, 0]
+
+
 def file_rows(checkpoint: Path, path: Path, **settings: Any) -> Any:
     from asa_bench.model_plan import ModelRun, given_checkpoint, make_model_plan
 
@@ -159,8 +195,20 @@ def file_rows(checkpoint: Path, path: Path, **settings: Any) -> Any:
 def test_labels_are_mapped(checkpoint: Path, tmp_path: Path) -> None:
     path = tmp_path / "stars.csv"
     sentences(4).replace({"label": {"neg": "1 star", "pos": "5 stars"}}).to_csv(path, index=False)
-    rows = file_rows(checkpoint, path, labels={"1 star": "0", "5 stars": "POS"})
+    rows = file_rows(checkpoint, path, labelling={"1 star": "0", "5 stars": "POS"})
     assert [row.label for row in rows] == [0, 1, 0, 1]
+
+
+def test_labels_of_rows_at_hand_are_mapped_too(checkpoint: Path, tmp_path: Path) -> None:
+    rows = sentences(6).replace({"label": {"neg": "pos", "pos": "neg"}})
+    swapped = {"neg": "pos", "pos": "neg"}
+    runs = [
+        attack(str(checkpoint), data, tmp_path / name, labelling=swapped, number=2)
+        for name, data in (("a", rows), ("b", list(rows.itertuples(index=False, name=None))))
+    ]
+    for run in runs:
+        assert run.predictions["label"].tolist() == [0, 1] * 3
+        assert run.suite["task"][0]["labelling"] == swapped
 
 
 def test_labels_that_match_nothing_say_what_there_is(checkpoint: Path, tmp_path: Path) -> None:
@@ -198,9 +246,9 @@ def test_a_shipped_task_is_data_too(checkpoint: Path, changed: Any) -> None:
         "map them with --labels negative=neg,…"
     )
     mapped = {"negative": "neg", "positive": "pos"}
-    assert len(file_rows(checkpoint, Path("movie-sentiment"), labels=mapped, split="tweets")) > 1000
+    assert len(file_rows(checkpoint, Path("movie-sentiment"), labelling=mapped, split="tweets")) > 1000
     with pytest.raises(InputError) as caught:
-        file_rows(checkpoint, Path("movie-sentiment"), labels={"negative": "no", "positive": "yes"})
+        file_rows(checkpoint, Path("movie-sentiment"), labelling={"negative": "no", "positive": "yes"})
     assert str(caught.value) == message
 
 
@@ -281,6 +329,10 @@ class TestFunction:
             ([[0.9, 0.9]], "predict: expected probabilities that add up to 1 for each text"),
             ([[-0.5, 1.5]], "predict: expected probabilities that add up to 1 for each text"),
             ([[float("nan"), 1.0]], "predict: expected probabilities that add up to 1 for each text"),
+            (
+                [["a", "b"]],
+                "predict: expected a table of probabilities, got ValueError: could not convert string to float: 'a'",
+            ),
         ],
     )
     def test_what_is_no_probability_is_refused(self, reviews: Path, answer: Any, message: str, tmp_path: Path) -> None:
@@ -291,6 +343,11 @@ class TestFunction:
             )  # fmt: skip
         assert str(caught.value).replace("(32,", "(40,") == message
         assert not (tmp_path / "a").exists()
+
+    @pytest.mark.parametrize("kind", [pd.DataFrame, lambda rows: torch.tensor(rows, requires_grad=True)])
+    def test_tables_and_tensors_are_read(self, kind: Any) -> None:
+        predictor = Predictor(lambda texts: kind([[0.25, 0.75]] * len(texts)), ("neg", "pos"))
+        assert predictor.logits([("a",), ("b",)]).exp().tolist() == [[0.25, 0.75]] * 2
 
     def test_a_function_needs_names_for_its_columns(self, reviews: Path) -> None:
         message = r"^attack: predict goes with labels: the names of its columns, two or more$"
@@ -341,7 +398,14 @@ class TestCommand:
             ({"labels": "a"}, "--labels: expected label=model's label, got 'a'"),
             ({"name": "a/b"}, "attack: name: expected letters, digits and . _ + - only, got 'a/b'"),
             ({"text": "txt"}, "DATA: no column 'txt'; did you mean 'text'? (columns: text, label)"),
+            ({"text": "text, lable"}, "DATA: no column 'lable'; did you mean 'label'? (columns: text, label)"),
             ({"label": "lable"}, "DATA: no column 'lable'; did you mean 'label'? (columns: text, label)"),
+            ({"text": "text,"}, "attack: text[1]: expected a name, got ''"),
+            ({"text": "text, text"}, "attack: text: expected distinct columns, got text,text"),
+            ({"label": ""}, "attack: label: expected a name, got ''"),
+            ({"data": ""}, "--data: expected a file, a folder or a data set, got ''"),
+            ({"data": "@abc"}, "--data: expected a file, a folder or a data set, got '@abc'"),
+            ({"validation": " "}, "--validation: expected a file, a folder or a data set, got ' '"),
             ({"validation": "no.csv"}, "no.csv: no such file"),
             ({"data": "org/name"}, "org/name: no such file or folder; for the Hub data set of that name, set field "
                                    "'revision' to a commit (40 hex digits)"),
@@ -382,3 +446,22 @@ class TestCommand:
         assert (code, err) == (0, "")
         assert f"report: {tmp_path / 'b/report/index.html'}\n" in out
         pd.testing.assert_frame_equal(load_run(tmp_path / "b").examples[NO_SECONDS], attacked.examples[NO_SECONDS])
+
+    @pytest.mark.parametrize(
+        ("names", "mapping", "expected"),
+        [
+            ({"neg": "bad", "pos": "good"}, "bad=neg, good=1", [0, 1, 0, 1]),
+            ({}, "neg=pos,pos=neg", [1, 0, 1, 0]),
+        ],
+    )
+    def test_labels_are_mapped(
+        self, cli: Any, checkpoint: Path, tmp_path: Path, names: dict[str, str], mapping: str, expected: list[int]
+    ) -> None:
+        sentences(4).replace({"label": names}).to_csv(tmp_path / "own.csv", index=False)
+        code, _, err = cli(
+            "attack", "--model", checkpoint, "--data", tmp_path / "own.csv", "--attack", "deepwordbug",
+            "--labels", mapping, "--out", tmp_path / "a", "--query-budget", 10, "--threads", 1, "--quiet",
+        )  # fmt: skip
+        run = load_run(tmp_path / "a")
+        assert run.predictions["label"].tolist() == expected
+        assert (code, err == "") == ((0, True) if names else (3, False))  # swapped, it is always wrong

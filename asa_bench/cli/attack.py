@@ -69,9 +69,10 @@ def attack_command(
     quiet: QuietOption = False,
 ) -> None:
     """Attack a text classifier that you already have, on your own data, and write a report."""
+    columns = tuple(column.strip() for column in text.split(","))
     settings: dict[str, Any] = {
-        "name": name, "task_name": task_name, "text": tuple(text.split(",")), "label": label,
-        "labels": _mapping(labels), "split": split, "query_budget": query_budget, "temperature": temperature,
+        "name": name, "task_name": task_name, "text": columns, "label": label,
+        "labelling": _mapping(labels), "split": split, "query_budget": query_budget, "temperature": temperature,
         "precision": precision, "device": device, "threads": threads, "seed": seed,
     }  # fmt: skip
     from asa_bench.model_run import attack

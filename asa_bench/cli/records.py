@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from asa_bench.cli.app import FormatOption, app, output
-from asa_bench.core.errors import InputError
+from asa_bench.core.errors import InputError, RunIncompleteError
 from asa_bench.core.files import write_text
 
 reference_app = typer.Typer(no_args_is_help=True, help="Runs kept in one small file, to compare later ones with.")
@@ -48,6 +48,9 @@ def compare_command(reference: ReferenceArgument, new: NewArgument, form: Format
         output().print(to_text(comparison), highlight=False)
     else:
         typer.echo(to_json(comparison) if form == "json" else to_markdown_text(comparison), nl=form == "json")
+    if form == "json":  # its rows say nothing of what they lack
+        for sentence in [*(f"not comparable: {reason}" for reason in comparison.unlike), *comparison.unpaired]:
+            typer.echo(sentence, err=True)
 
 
 @app.command("gate")
@@ -83,6 +86,10 @@ def save_command(
 ) -> None:
     """Keep of a run what a later comparison needs, in one small file under reports/references/."""
     from asa_bench.records.reference import open_run, reference_path, save_reference
+    from asa_bench.tracking.measured import shortfalls
 
-    path = save_reference(open_run(run), reference_path(name), texts=texts)
+    loaded = open_run(run)
+    if low := shortfalls(loaded):
+        raise RunIncompleteError(f"{loaded.path}: not saved: {low[0]}")
+    path = save_reference(loaded, reference_path(name), texts=texts)
     output().print(f"reference: {path} ({path.stat().st_size / 1024:,.0f} KiB)", highlight=False, soft_wrap=True)

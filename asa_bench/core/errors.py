@@ -26,7 +26,7 @@ class DamagedRunError(InputError):
 
 
 class RunIncompleteError(AsaBenchError):
-    """Some cells failed; tables were written for the rest."""
+    """Some cells failed, or a model is under the clean-accuracy floor; tables were written for the rest."""
 
     exit_code = 3
 

@@ -29,6 +29,7 @@ _EXPECTED = {
     "float_type": "expected a number",
     "float_parsing": "expected a number",
     "string_type": "expected a string",
+    "string_too_short": "expected a name",
     "bool_type": "expected true or false",
     "bool_parsing": "expected true or false",
     "tuple_type": "expected a list",

@@ -14,13 +14,11 @@ from asa_bench.core.errors import InputError
 from asa_bench.core.files import read_json
 from asa_bench.core.seeding import seed_everything
 from asa_bench.models.encoder import check_folder
-from asa_bench.models.precision import Attention, Resolved, autocast, resolve_attention
+from asa_bench.models.kinds import kernel, positions
+from asa_bench.models.precision import Attention, Resolved, autocast
 
 Text = Sequence[str]
 """The text fields of one example: one, or two for a pair."""
-
-OFFSET_POSITIONS = ("roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet")
-"""Model types whose positions start behind the padding token's id."""
 
 HEADLESS = ("Model", "ForMaskedLM", "ForPreTraining")
 """Ends of architecture names that hold an encoder without a task's head."""
@@ -173,12 +171,6 @@ def _check_architecture(folder: Path, labels: int) -> None:
         raise InputError(f"encoder {folder}: a checkpoint of another task ({architecture})")
 
 
-def positions(config: Any) -> int:
-    """The longest text, in tokens, that an encoder has positions for; RoBERTa's kin spend some on padding."""
-    limit = int(getattr(config, "max_position_embeddings", None) or 512)
-    return limit - config.pad_token_id - 1 if config.model_type in OFFSET_POSITIONS else limit
-
-
 def classifier_labels(folder: Path) -> tuple[str, ...]:
     """The label names of the classifier in ``folder``, in the order of their ids, without loading its weights.
 
@@ -213,7 +205,7 @@ def load_classifier(
         folder,
         use_safetensors=True,
         trust_remote_code=False,
-        attn_implementation=resolve_attention(attention, device),
+        attn_implementation=kernel(folder, attention, device),
     )
     return Classifier(
         model=model.to(device).eval(),

@@ -25,13 +25,6 @@ def resolve_precision(precision: Precision, device: torch.device) -> Resolved:
     return "bf16" if has_bf16(device) else "fp32"
 
 
-def resolve_attention(attention: Attention, device: torch.device) -> Kernel:
-    """*auto* becomes eager on a CPU, where it is faster on short texts, and sdpa on a GPU."""
-    if attention != "auto":
-        return attention
-    return "eager" if device.type == "cpu" else "sdpa"
-
-
 def has_bf16(device: torch.device) -> bool:
     """Whether ``device`` multiplies bf16 matrices in hardware."""
     if device.type == "cuda":

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from asa_bench.core.errors import InputError
+from asa_bench.core.errors import InputError, one_line
 from asa_bench.core.fingerprint import fingerprint
 from asa_bench.models.classifier import Text
 
@@ -52,10 +53,24 @@ class Predictor:
 
     def _ask(self, texts: Sequence[Text]) -> Tensor:
         asked = [text[0] if len(text) == 1 else tuple(text) for text in texts]
-        found = torch.as_tensor(self.predict(asked), dtype=torch.float64)
+        found = _numbers(self.predict(asked))
         if found.shape != (len(texts), len(self.labels)):
             expected = f"({len(texts)}, {len(self.labels)})"
             raise InputError(f"predict: expected probabilities of shape {expected}, got {tuple(found.shape)}")
         if not bool(((found >= 0).all(dim=1) & ((found.sum(dim=1) - 1).abs() <= TOLERANCE)).all()):
             raise InputError("predict: expected probabilities that add up to 1 for each text")
         return found.clamp_min(SMALLEST).log().float()
+
+
+def _numbers(answer: Any) -> Tensor:
+    """What a function gave (a tensor on any device, an array, a table, lists) as a tensor on the CPU.
+
+    Raises:
+        InputError: when it is none of these.
+    """
+    if isinstance(answer, Tensor):
+        return answer.detach().cpu().double()
+    try:
+        return torch.from_numpy(np.array(answer, dtype=np.float64))
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"predict: expected a table of probabilities, got {one_line(error)}") from None

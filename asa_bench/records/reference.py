@@ -18,7 +18,7 @@ from asa_bench.core.files import read_json, write_text
 from asa_bench.core.registry import nearest
 from asa_bench.core.validation import NAME
 from asa_bench.records import schema
-from asa_bench.records.store import TABLES, Run, load_run
+from asa_bench.records.store import TABLES, Run, check_info, load_run
 
 FORMAT = 1
 """Version of the file's layout. History: 1 – first."""
@@ -113,20 +113,32 @@ def load_reference(path: Path) -> Run:
         InputError: when the file is no reference, or of a newer format.
         DamagedRunError: when it is one but lacks something.
     """
-    try:
-        data = read_json(path)
-    except InputError:
-        data = None
-    if not isinstance(data, Mapping) or "reference_format" not in data:
-        raise InputError(f"{path}: neither a run directory nor a reference")
+    data = _read(path)
+    if not isinstance(data["reference_format"], int):
+        raise DamagedRunError(f"{path}: damaged reference: reference_format: {data['reference_format']!r}")
     if data["reference_format"] > FORMAT:
         raise InputError(f"{path}: reference format {data['reference_format']} is newer than {FORMAT}; upgrade")
     try:
         frames = {name: _frame(data[name]) if name in COLUMNS else pd.DataFrame() for name in TABLES}
         info = {key: data[key] for key in KEPT}
-    except (KeyError, TypeError, ValueError) as error:
+        tables = {name: schema.table(frame, TABLES[name]) for name, frame in frames.items()}
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DamagedRunError(f"{path}: damaged reference: {error}") from None
-    return Run(path=path, info=info, **{name: schema.table(frame, TABLES[name]) for name, frame in frames.items()})
+    check_info(info, path)
+    return Run(path=path, info=info, **tables)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The content of a reference's file; one that is cut short, or torn by a merge, is still known for a reference."""
+    try:
+        data = read_json(path)
+    except InputError as error:
+        if b'"reference_format"' in path.read_bytes():
+            raise DamagedRunError(f"damaged reference: {error}") from None
+        data = None
+    if not isinstance(data, dict) or "reference_format" not in data:
+        raise InputError(f"{path}: neither a run directory nor a reference")
+    return data
 
 
 def _frame(groups: list[dict[str, Any]]) -> pd.DataFrame:

@@ -51,6 +51,32 @@ TABLES: dict[str, pa.Schema] = {
 }
 
 
+FILLED = {"train": "training", "evaluate": "predictions", "attack": "examples"}
+"""The table that a cell of each kind has rows in when it is done."""
+
+
+def check_info(info: dict[str, Any], source: Path) -> None:
+    """Check that what is known of a run has the shape that readers rely on.
+
+    Raises:
+        DamagedRunError: naming the field.
+    """
+    for name in ("suite", "protocols", "versions", "resolved"):
+        if not isinstance(info.get(name), dict) and (name == "suite" or info.get(name) is not None):
+            raise DamagedRunError(f"{source}: field '{name}' is missing or damaged")
+    listed = [("suite", info["suite"].get(name)) for name in ("task", "defence", "attack")]
+    for name, entries in [*listed, ("cells", info.get("cells"))]:
+        if not all(isinstance(entry, dict) for entry in _list(entries)):
+            raise DamagedRunError(f"{source}: field '{name}' is missing or damaged")
+    if not all(cell.get("kind") in FILLED and "status" in cell for cell in info.get("cells") or []):
+        raise DamagedRunError(f"{source}: field 'cells' is missing or damaged")
+
+
+def _list(entries: Any) -> list[Any]:
+    """``entries`` as a list; what should be one but is not stays, so that it is found to be no table."""
+    return entries if isinstance(entries, list) else [] if entries is None else [None]
+
+
 def load_run(path: str | Path) -> Run:
     """Load a run directory. Tables that a run does not have are empty.
 
@@ -71,6 +97,10 @@ def load_run(path: str | Path) -> Run:
         raise DamagedRunError(f"{folder / 'run.json'}: field 'format' is missing; not a run of asa-bench")
     if info["format"] > schema.FORMAT:
         raise InputError(f"{folder / 'run.json'}: format {info['format']} is newer than {schema.FORMAT}; upgrade")
+    check_info(info, folder / "run.json")
+    for name in sorted({FILLED[cell["kind"]] for cell in info.get("cells") or [] if cell["status"] == "done"}):
+        if not (folder / f"{name}.parquet").is_file():
+            raise DamagedRunError(f"{folder / name}.parquet: missing, though its cells are done")
     tables = {name: read_table(folder / f"{name}.parquet", kind) for name, kind in TABLES.items()}
     return Run(path=folder, info=info, **tables)
 

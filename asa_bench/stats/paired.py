@@ -136,8 +136,13 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     return [None if p is None else float(next(adjusted)) for p in p_values]
 
 
-def examples_needed(difference: float, discordant_share: float) -> int:
-    """About how many pairs McNemar's test needs to show a difference with 80 % power at 5 % error.
+def total_loss_p(right: int) -> float:
+    """McNemar's exact p value of the new side being wrong wherever the reference is right, on ``right`` pairs."""
+    return min(1.0, 2 * 0.5**right)
+
+
+def examples_needed(difference: float, discordant_share: float, alpha: float = ALPHA) -> int:
+    """About how many pairs McNemar's test needs to show a difference with 80 % power at the two-sided error ``alpha``.
 
     Source: Connor 1987, "Sample size for testing differences in proportions for the paired-sample design", Biometrics
     43, 207-211. It is the conditional normal approximation: a guide for planning, not a promise.
@@ -147,24 +152,25 @@ def examples_needed(difference: float, discordant_share: float) -> int:
     """
     if not 0 < abs(difference) <= discordant_share <= 1:
         raise ValueError(f"expected 0 < |difference| <= share <= 1, got {difference} and {discordant_share}")
-    error, miss = float(norm.ppf(1 - ALPHA / 2)), float(norm.ppf(POWER))
+    error, miss = float(norm.ppf(1 - alpha / 2)), float(norm.ppf(POWER))
     spread = error * math.sqrt(discordant_share) + miss * math.sqrt(discordant_share - difference**2)
     return math.ceil((spread / difference) ** 2)
 
 
-def smallest_difference(n: int, discordant_share: float) -> float | None:
+def smallest_difference(n: int, discordant_share: float, alpha: float = ALPHA) -> float | None:
     """The smallest difference that ``n`` pairs show with 80 % power, by :func:`examples_needed`; None: not any.
 
     Args:
         n: pairs.
         discordant_share: share of the pairs of which exactly one side is right; a difference is never larger.
+        alpha: two-sided error of the test.
     """
-    if not 0 < discordant_share <= 1 or n < examples_needed(discordant_share, discordant_share):
+    if not 0 < discordant_share <= 1 or n < examples_needed(discordant_share, discordant_share, alpha):
         return None
     low, high = 0.0, discordant_share
     while high - low > RESOLUTION:
         middle = (low + high) / 2
-        low, high = (low, middle) if examples_needed(middle, discordant_share) <= n else (middle, high)
+        low, high = (low, middle) if examples_needed(middle, discordant_share, alpha) <= n else (middle, high)
     return high
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 
 import pandas as pd
@@ -19,6 +20,9 @@ CALIBRATION_ROWS = (200, 1000)
 
 Labelling = Mapping[str, str]
 """Label in the data → label of the model, by name or id."""
+
+Ids = Mapping[str, int]
+"""Label ids by what a label may be called."""
 
 
 def load_attacked(
@@ -45,8 +49,33 @@ def load_attacked(
         frame, declared = read_split(settings, path, split)
         name = f"{name}: split '{split}'" if split else name
     frame = _named(frame, settings.label, declared, model_labels)
-    frame = _relabelled(frame, settings.label, name, model_labels, labelling)
-    return examples_from(frame, settings.text, settings.label, model_labels, name)
+    return labelled(frame, settings.text, settings.label, model_labels, labelling, name)
+
+
+def labelled(
+    frame: pd.DataFrame,
+    text: Sequence[str],
+    label: str,
+    model_labels: Sequence[str],
+    labelling: Labelling,
+    source: str,
+) -> tuple[Example, ...]:
+    """The rows of a table, labelled as the model labels.
+
+    Args:
+        frame: the table.
+        text: its text columns.
+        label: its label column.
+        model_labels: the model's label names in the order of their ids.
+        labelling: what the data's labels are called by the model, where that is not the same.
+        source: named in errors.
+
+    Raises:
+        InputError: for missing columns and empty fields, or labels that are not the model's.
+    """
+    ids = _ids(frame, label, source, model_labels, labelling)
+    frame = frame.assign(**{label: pd.Series(ids, index=frame.index, dtype=object)})
+    return examples_from(frame, text, label, [str(i) for i in range(len(model_labels))], source)
 
 
 def _shipped(name: str, split: str, model_labels: Sequence[str], labelling: Labelling) -> tuple[Example, ...]:
@@ -58,9 +87,8 @@ def _shipped(name: str, split: str, model_labels: Sequence[str], labelling: Labe
     known = {label.casefold() for label in model_labels}
     if not labelling and not known & {label.casefold() for label in data.labels} and len(known) == len(data.labels):
         return parts[split]  # a model that calls them LABEL_0, LABEL_1: the ids are the task's
-    frame = _relabelled(frame, "label", name, model_labels, labelling)
     texts = pd.DataFrame([example.fields for example in parts[split]], columns=list(data.text_columns))
-    return examples_from(texts.join(frame), data.text_columns, "label", model_labels, name)
+    return labelled(texts.join(frame), data.text_columns, "label", model_labels, labelling, name)
 
 
 def _named(
@@ -73,26 +101,63 @@ def _named(
     return frame.assign(**{label: [declared[value] if isinstance(value, int) else value for value in frame[label]]})
 
 
-def _relabelled(
-    frame: pd.DataFrame, label: str, source: str, model_labels: Sequence[str], labelling: Labelling
-) -> pd.DataFrame:
-    """``frame`` with the model's names for its labels.
+def _ids(frame: pd.DataFrame, label: str, source: str, model_labels: Sequence[str], labelling: Labelling) -> list[int]:
+    """The model's label id of each row: a number is an id, text is a name, or an id where it cannot be a name.
 
     Raises:
-        InputError: when a label is no label of the model; says which were found and which the model knows.
+        InputError: when a label is no label of the model, or might be either of two.
     """
     found = label_values(frame, label, source)
-    targets = {value: labelling.get(value, value) for value in dict.fromkeys(found)}
-    known = {name.casefold() for name in model_labels} | set(map(str, range(len(model_labels))))
-    strangers = [value for value, target in targets.items() if target.casefold() not in known]
-    if strangers:
-        names = ", ".join(f"{position} = {name}" for position, name in enumerate(model_labels))
-        shown = ", ".join(f"'{value}'" for value in sorted(strangers)[:5]) + (", …" if len(strangers) > 5 else "")
+    numbers = {name for name, value in zip(found, frame[label], strict=True) if _is_number(value)} - set(labelling)
+    by_name, by_id = _by_name(model_labels), {str(i): i for i in range(len(model_labels))}
+    texts = list(dict.fromkeys(name for name in found if name not in numbers and name not in labelling))
+    reading = _reading(texts, by_name, by_id)
+    if reading is None:
         raise InputError(
-            f"{source}: field '{label}': found {shown}; the model knows {names}; "
-            f"map them with --labels {sorted(strangers)[0]}={model_labels[0]},…"
+            f"{source}: field '{label}': '{texts[0]}' may be an id or a name of the model's labels "
+            f"({_shown(model_labels)}); say which name each has with --labels {texts[0]}={texts[0]},…"
         )
-    return frame.assign(**{label: pd.Series([targets[value] for value in found], index=frame.index, dtype=object)})
+    known = {
+        **{name: _find(name, *reading) for name in texts},
+        **{name: _find(name, by_id) for name in numbers},
+        **{name: _find(target, by_name, by_id) for name, target in labelling.items()},
+    }
+    if strangers := sorted(name for name in set(found) if known[name] is None):
+        shown = ", ".join(f"'{value}'" for value in strangers[:5]) + (", …" if len(strangers) > 5 else "")
+        raise InputError(
+            f"{source}: field '{label}': found {shown}; the model knows {_shown(model_labels)}; "
+            f"map them with --labels {strangers[0]}={model_labels[0]},…"
+        )
+    return [position for name in found if (position := known[name]) is not None]
+
+
+def _reading(texts: Sequence[str], by_name: Ids, by_id: Ids) -> tuple[Ids, ...] | None:
+    """How to read the labels of a file without types, all of them alike; None when they may be names as well as ids.
+
+    It matters only where a model's names are integers, but not its ids.
+    """
+    if all(_find(text, by_name, by_id) == _find(text, by_id, by_name) for text in texts):
+        return (by_name, by_id)
+    names, ids = (all(_find(text, known) is not None for text in texts) for known in (by_name, by_id))
+    return None if names and ids else (by_id,) if ids else (by_name,)
+
+
+def _find(label: str, *known: Ids) -> int | None:
+    """The label's id in the first of ``known`` that has it, to the letter or whatever its case."""
+    return next((ids[wanted] for ids in known for wanted in (label, label.casefold()) if wanted in ids), None)
+
+
+def _by_name(model_labels: Sequence[str]) -> dict[str, int]:
+    exact = {name: position for position, name in enumerate(model_labels)}
+    return {**{name.casefold(): position for name, position in exact.items()}, **exact}
+
+
+def _shown(model_labels: Sequence[str]) -> str:
+    return ", ".join(f"{position} = {name}" for position, name in enumerate(model_labels))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def with_calibration(

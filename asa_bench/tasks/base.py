@@ -12,6 +12,7 @@ from asa_bench.core.fingerprint import fingerprint
 from asa_bench.core.validation import NAME, Settings
 
 Name = Annotated[str, Field(min_length=1)]
+"""What the user calls a file, a column or a label."""
 
 
 @dataclass(frozen=True)

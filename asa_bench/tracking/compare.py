@@ -39,7 +39,8 @@ class Difference:
     p_adjusted: float | None
     """Holm's, within the task's primary family; None outside it."""
     significant: bool | None
-    """Whether ``p_adjusted`` is under 5 %; None outside the primary family."""
+    """Whether ``p_adjusted`` is under alpha, 5 % unless the gate's limits say otherwise; None outside the primary
+    family."""
     n: int
     """Common examples (of one seed)."""
     flips_lost: int
@@ -65,11 +66,15 @@ class Comparison:
     """``task, encoder, defence, seed, attack, example_id, direction, label, original_text,
     reference_adversarial_text, new_adversarial_text``; *lost* = only the reference was still right."""
     unlike: list[str]
-    """Why attacks are not comparable: their protocols differ. They are left out of ``rows``."""
+    """Why attacks, or tasks, are not comparable: protocols or labels differ. They are left out of ``rows``."""
     notes: list[str]
     """What differs without forbidding the comparison."""
     unpaired: list[str]
-    """Models of the reference that the new run lacks."""
+    """Models of the reference, or seeds of them, that the new run lacks."""
+
+    def family_size(self, task: str) -> int:
+        """How many p values Holm's correction is made for in the primary family of a task."""
+        return sum(row.task == task and row.family == "primary" and row.p_value is not None for row in self.rows)
 
     @property
     def table(self) -> pd.DataFrame:
@@ -77,31 +82,32 @@ class Comparison:
         return pd.DataFrame([asdict(row) for row in self.rows])
 
 
-def compare(reference: str | Any, new: str | Any) -> Comparison:
+def compare(reference: str | Any, new: str | Any, *, alpha: float = ALPHA) -> Comparison:
     """Compare two runs, pairing by task, attack and example id, and by defence and encoder where there are several.
 
     Args:
         reference: the run to be judged by: a :class:`Run`, or the path or name of a run directory or reference.
         new: the run that is judged, likewise.
+        alpha: a difference of the primary family is significant when its p value, after Holm's correction, is under it.
 
     Raises:
         InputError: when a side is no run, or the two have no task in common.
         DamagedRunError: when a run's files cannot be read.
     """
     old, fresh = (side if isinstance(side, Run) else open_run(side) for side in (reference, new))
-    found, alone = pairs(old, fresh)
-    differing = [*unlike(old, fresh), *relabelled(old, fresh)]
-    excluded = {sentence.split(":")[0].removeprefix("attack ") for sentence in differing}
+    found, missing, further = pairs(old, fresh)
+    differing, changed = unlike(old, fresh), relabelled(old, fresh)
+    found = [pair for pair in found if pair.task not in changed]
     attacks = sorted(text_attacks(old))
-    rows = [row for pair in found for row in _differences(old, fresh, pair, attacks, excluded)]
-    comparable = [attack for attack in attacks if attack not in excluded]
+    comparable = [attack for attack in attacks if attack not in differing]
+    rows = [row for pair in found for row in _differences(old, fresh, pair, attacks, comparable)]
     flips = [flip for pair in found for attack in comparable for flip in _flips(old, fresh, pair, attack)]
     return Comparison(
-        rows=_adjusted(rows),
+        rows=_adjusted(rows, alpha),
         flips=pd.DataFrame(flips, columns=FLIPS, dtype=object),  # None stays None
-        unlike=differing,
-        notes=[*notes(old, fresh), *(note for note in alone if note.endswith("new run only"))],
-        unpaired=[note for note in alone if note.endswith("reference only")],
+        unlike=[*differing.values(), *changed.values()],
+        notes=[*notes(old, fresh), *further],
+        unpaired=missing,
     )
 
 
@@ -125,11 +131,12 @@ Right = Callable[[_Model], pd.Series]
 """Whether each example of a model is right, by its id."""
 
 
-def _differences(old: Run, new: Run, pair: Pair, attacks: Sequence[str], excluded: set[str]) -> Iterator[Difference]:
+def _differences(
+    old: Run, new: Run, pair: Pair, attacks: Sequence[str], comparable: Sequence[str]
+) -> Iterator[Difference]:
     """Clean accuracy, the worst case (where every attack is comparable), and each comparable attack."""
-    comparable = [attack for attack in attacks if attack not in excluded]
     yield from _difference(pair, CLEAN, None, [_sides(old, new, pair, seeds, clean) for seeds in pair.seeds])
-    if attacks and comparable == list(attacks):
+    if attacks and len(comparable) == len(attacks):
         worst = [_sides(old, new, pair, seeds, partial(robust, attacks=attacks)) for seeds in pair.seeds]
         yield from _difference(pair, WORST, None, worst)
     for attack in comparable:
@@ -185,14 +192,14 @@ def _difference(
     )
 
 
-def _adjusted(rows: Sequence[Difference]) -> list[Difference]:
+def _adjusted(rows: Sequence[Difference], alpha: float) -> list[Difference]:
     """``rows`` with Holm's p values within the primary family of each task."""
     adjusted: dict[int, float | None] = {}
     for task in {row.task for row in rows}:
         family = [i for i, row in enumerate(rows) if row.task == task and row.family == "primary"]
         adjusted.update(zip(family, holm([rows[i].p_value for i in family]), strict=True))
     return [
-        replace(row, p_adjusted=p, significant=p is not None and p < ALPHA) if row.family == "primary" else row
+        replace(row, p_adjusted=p, significant=p is not None and p < alpha) if row.family == "primary" else row
         for row, p in ((row, adjusted.get(i)) for i, row in enumerate(rows))
     ]
 

@@ -58,7 +58,7 @@ def gate(reference: Run | str | Path, new: Run | str | Path, limits: Limits | No
     except DamagedRunError as error:
         return Verdict(Code.NOT_MEASURED, [f"could not measure: {error}"])
     try:
-        comparison = compare(old, fresh)
+        comparison = compare(old, fresh, alpha=chosen.alpha)
     except InputError as error:  # no task in common
         return Verdict(Code.NOT_COMPARABLE, [f"not comparable: {error}"])
     return _judge(old, fresh, comparison, chosen)
@@ -79,7 +79,9 @@ def _judge(old: Run, new: Run, comparison: Comparison, limits: Limits) -> Verdic
         return Verdict(
             Code.REGRESSED, [*_told("regressed", [_loss(row) for row in certain]), *also], comparison, certain
         )
-    return Verdict(Code.PASSED, [_passed(comparison), *_small(comparison, limits), *_blind(comparison)], comparison)
+    return Verdict(
+        Code.PASSED, [_passed(comparison), *_small(comparison, limits), *_blind(comparison, limits)], comparison
+    )
 
 
 def _told(verdict: str, reasons: list[str]) -> list[str]:
@@ -118,13 +120,15 @@ def _small(comparison: Comparison, limits: Limits) -> list[str]:
     ]
 
 
-def _blind(comparison: Comparison) -> list[str]:
+def _blind(comparison: Comparison, limits: Limits) -> list[str]:
     """How large a loss single checkpoints may hide; over seeds their spread decides, which is not known beforehand."""
     single = [row for row in comparison.rows if row.family == "primary" and row.seeds < MINIMUM_SEEDS]
     worst: dict[str, float] = {}
     for row in single:
         discordant = max((row.flips_lost + row.flips_gained) / row.n, USUAL_DISCORDANCE)
-        worst[row.metric] = max(worst.get(row.metric, 0.0), smallest_difference(row.n, discordant) or discordant)
+        alpha = limits.alpha / comparison.family_size(row.task)  # what Holm asks of the smallest p
+        seen = smallest_difference(row.n, discordant, alpha) or discordant
+        worst[row.metric] = max(worst.get(row.metric, 0.0), seen, limits.loss(row))
     return [
         f"a loss of {NAMES[metric]} under about {points(least).lstrip('+')} points would probably not have been seen"
         for metric, least in worst.items()

@@ -36,16 +36,21 @@ class Limits(Settings):
     """So is one that has no candidate for more than this share of the examples it attacks."""
 
     def loss(self, row: Difference) -> float:
-        """The smallest loss that counts for a comparison."""
-        return self.loss_over_seeds if row.seeds >= MINIMUM_SEEDS else self.loss_of_checkpoints
+        """The smallest loss that counts for a comparison; half of what there is to lose always does."""
+        limit = self.loss_over_seeds if row.seeds >= MINIMUM_SEEDS else self.loss_of_checkpoints
+        return min(limit, row.reference / 2)
 
     def significant_loss(self, row: Difference) -> bool:
         """Whether a metric of the primary family fell beyond chance."""
         return row.p_adjusted is not None and row.p_adjusted < self.alpha and row.difference < 0
 
+    def counts(self, row: Difference) -> bool:
+        """Whether a metric fell by as much as counts, be it by chance or not."""
+        return row.difference < 0 and -row.difference >= self.loss(row) - TOLERANCE
+
     def regressed(self, row: Difference) -> bool:
         """Whether a metric of the primary family fell beyond chance and by as much as counts."""
-        return self.significant_loss(row) and -row.difference >= self.loss(row) - TOLERANCE
+        return self.significant_loss(row) and self.counts(row)
 
 
 def read_limits(path: Path | None) -> Limits:

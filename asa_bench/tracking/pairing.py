@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +11,13 @@ import pandas as pd
 from asa_bench.core.errors import InputError
 from asa_bench.records.schema import CELL
 from asa_bench.records.store import Run
+from asa_bench.stats.metrics import TEST
 
 LIBRARIES = ("torch", "transformers", "numpy", "tokenizers")
 """Libraries whose other version is worth a note: they may move a number, but do not forbid a comparison."""
+
+RESOLVED = ("precision", "device", "threads")
+"""What a machine decides, likewise."""
 
 Key = tuple[str, str, str]
 """Task, encoder, defence."""
@@ -45,8 +49,8 @@ def models(run: Run) -> dict[Key, list[int]]:
     return {key: sorted(seeds) for key, seeds in sorted(found.items())}
 
 
-def pairs(reference: Run, new: Run) -> tuple[list[Pair], list[str]]:
-    """The models that go together, and a note for each that has no counterpart.
+def pairs(reference: Run, new: Run) -> tuple[list[Pair], list[str], list[str]]:
+    """The models that go together; a note for each that only the reference has, and for each that only the new run has.
 
     Names of encoder and defence are ignored where both sides have exactly one of it for a task.
 
@@ -66,10 +70,9 @@ def pairs(reference: Run, new: Run) -> tuple[list[Pair], list[str]]:
         for key in old:
             if (partner := partners.get(_without(key, ignored))) is not None:
                 found.append(Pair(task, key, partner, _seeds(ours[key], theirs[partner])))
-    return found, [
-        *_alone(ours, {p.reference for p in found}, "reference"),
-        *_alone(theirs, {p.new for p in found}, "new run"),
-    ]
+    left = {pair.reference: {seed for seed, _ in pair.seeds} for pair in found}
+    right = {pair.new: {seed for _, seed in pair.seeds} for pair in found}
+    return found, list(_alone(ours, left, "reference")), list(_alone(theirs, right, "new run"))
 
 
 def _without(key: Key, ignored: list[int]) -> tuple[str, ...]:
@@ -84,9 +87,14 @@ def _seeds(old: list[int], new: list[int]) -> tuple[tuple[int, int], ...]:
     return tuple(zip(old, new, strict=False))
 
 
-def _alone(side: Mapping[Key, Any], paired: set[Key], where: str) -> Iterator[str]:
-    for task, encoder, defence in sorted(set(side) - paired):
-        yield f"defence {defence} ({task}, {encoder}): in the {where} only"
+def _alone(side: Mapping[Key, list[int]], paired: Mapping[Key, set[int]], where: str) -> Iterator[str]:
+    for key, seeds in sorted(side.items()):
+        task, encoder, defence = key
+        if key not in paired:
+            yield f"defence {defence} ({task}, {encoder}): in the {where} only"
+        elif alone := [str(seed) for seed in seeds if seed not in paired[key]]:
+            which = f"seed{'s' if len(alone) > 1 else ''} {', '.join(alone)}"
+            yield f"defence {defence} ({task}, {encoder}): {which} in the {where} only"
 
 
 def text_attacks(run: Run) -> set[str]:
@@ -97,18 +105,18 @@ def text_attacks(run: Run) -> set[str]:
     return {str(name) for name in run.examples["attack"].dropna().unique() if kinds.get(name, "text") == "text"}
 
 
-def unlike(reference: Run, new: Run) -> list[str]:
-    """A sentence for each attack that the two runs made differently, saying exactly what differs."""
+def unlike(reference: Run, new: Run) -> dict[str, str]:
+    """A sentence for each attack that the two runs made differently, saying exactly what differs, by its name."""
     frames = reference.info.get("protocols") or {}, new.info.get("protocols") or {}
     theirs = text_attacks(new)
-    found = []
+    found: dict[str, str] = {}
     for attack in sorted(text_attacks(reference)):
         if attack not in theirs:
-            found.append(f"attack {attack}: in the reference only")
+            found[attack] = f"attack {attack}: in the reference only"
             continue
         old, fresh = (frame.get(attack) or {} for frame in frames)
         if old.get("fingerprint") != fresh.get("fingerprint"):
-            found.append(f"attack {attack}: {'; '.join(_differences(old, fresh))}")
+            found[attack] = f"attack {attack}: {'; '.join(_differences(old, fresh))}"
     return found
 
 
@@ -126,26 +134,33 @@ def _shown(value: Any) -> str:
     return text if len(text) < 40 else f"{text[:12]}…"
 
 
-def relabelled(reference: Run, new: Run) -> list[str]:
-    """A sentence for each task whose common examples do not have the same labels on both sides."""
+def relabelled(reference: Run, new: Run) -> dict[str, str]:
+    """A sentence for each task whose common examples do not have the same labels on both sides, by its name."""
     labels = [_labels(run) for run in (reference, new)]
     both = pd.concat(labels, axis=1, join="inner", keys=["old", "new"])
     changed = both[both["old"] != both["new"]].groupby("task").size()
-    return [f"task {task}: {count} examples have another label" for task, count in changed.items()]
+    return {str(task): f"task {task}: {count} examples have another label" for task, count in changed.items()}
 
 
 def _labels(run: Run) -> pd.Series:
-    frames = [frame[["task", "example_id", "label"]] for frame in (run.examples, run.predictions)]
+    test = run.predictions[run.predictions["dataset"] == TEST]  # another set may have the same text otherwise labelled
+    frames = [frame[["task", "example_id", "label"]] for frame in (run.examples, test)]
     return pd.concat(frames).drop_duplicates(["task", "example_id"]).set_index(["task", "example_id"])["label"]
 
 
 def notes(reference: Run, new: Run) -> list[str]:
-    """What differs without forbidding a comparison: libraries, further attacks."""
-    versions = reference.info.get("versions") or {}, new.info.get("versions") or {}
-    found = [
-        f"{name} {versions[0].get(name, 'unknown')} in the reference, {versions[1].get(name, 'unknown')} in the new run"
-        for name in LIBRARIES
-        if versions[0].get(name) != versions[1].get(name)
-    ]
+    """What differs without forbidding a comparison: libraries, precision and its like, further attacks."""
     extra = sorted(text_attacks(new) - text_attacks(reference))
-    return found + [f"attack {attack}: in the new run only" for attack in extra]
+    return [
+        *_others(reference, new, "versions", LIBRARIES),
+        *_others(reference, new, "resolved", RESOLVED),
+        *(f"attack {attack}: in the new run only" for attack in extra),
+    ]
+
+
+def _others(reference: Run, new: Run, field: str, names: Sequence[str]) -> Iterator[str]:
+    """A sentence for each of ``names`` that two runs' records have otherwise in ``field``."""
+    old, fresh = (run.info.get(field) or {} for run in (reference, new))
+    for name in names:
+        if old.get(name) != fresh.get(name):
+            yield f"{name} {old.get(name, 'unknown')} in the reference, {fresh.get(name, 'unknown')} in the new run"

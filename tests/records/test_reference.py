@@ -64,6 +64,34 @@ def test_a_damaged_reference(make_run: MakeRun, tmp_path: Path) -> None:
         open_run(path)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (('"reference_format": 1', '"reference_format": "one"'), "PATH: damaged reference: reference_format: 'one'"),
+        (('"reference_format"', '<<<<<<< HEAD\n "reference_format"'), "damaged reference: PATH: line 2: not JSON: "
+         "Expecting property name enclosed in double quotes"),
+        (('["id00199", 1, "succeeded"', '["id00199", "x", "succeeded"'), "PATH: damaged reference: invalid literal for "
+         "int() with base 10: 'x': Error while type casting for column 'label'"),
+        (('"versions": {', '"versions": 3, "more": {'), "PATH: field 'versions' is missing or damaged"),
+    ],
+)  # fmt: skip
+def test_what_damages_a_reference(make_run: MakeRun, tmp_path: Path, change: tuple[str, str], message: str) -> None:
+    path = save_reference(make_run("old"), tmp_path / "a.json")
+    text = path.read_text()
+    assert text.count(change[0]) == 1
+    path.write_text(text.replace(*change))
+    with pytest.raises(DamagedRunError) as caught:
+        open_run(path)
+    assert str(caught.value) == message.replace("PATH", str(path))
+
+
+def test_a_reference_that_is_cut_short(make_run: MakeRun, tmp_path: Path) -> None:
+    path = save_reference(make_run("old"), tmp_path / "a.json")
+    path.write_text(path.read_text()[:2000])
+    with pytest.raises(DamagedRunError, match=rf"^damaged reference: {path}: line \d+: not JSON: "):
+        open_run(path)
+
+
 def test_runs_of_earlier_versions_lack_the_later_columns(make_run: MakeRun) -> None:
     old = make_run("old")
     for name, column in (("examples", "candidates"), ("predictions", "truncated")):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from asa_bench.core.errors import InputError
+from asa_bench.core.errors import DamagedRunError, InputError
 from asa_bench.records import schema
 from asa_bench.records.store import load_run, read_table, write_table
 
@@ -43,3 +43,25 @@ def test_a_damaged_table(tmp_path: Path) -> None:
     (tmp_path / "examples.parquet").write_bytes(b"PAR1 nothing of use PAR1")
     with pytest.raises(InputError, match=rf"^{tmp_path / 'examples.parquet'}: damaged Parquet file: "):
         load_run(tmp_path)
+
+
+DONE = '{"kind": "attack", "status": "done"}'
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"format": 1}', "run.json: field 'suite' is missing or damaged"),
+        ('{"format": 1, "suite": []}', "run.json: field 'suite' is missing or damaged"),
+        ('{"format": 1, "suite": {"attack": ["pwws"]}}', "run.json: field 'suite' is missing or damaged"),
+        ('{"format": 1, "suite": {}, "cells": 5}', "run.json: field 'cells' is missing or damaged"),
+        ('{"format": 1, "suite": {}, "cells": [{}]}', "run.json: field 'cells' is missing or damaged"),
+        ('{"format": 1, "suite": {}, "versions": "1.0"}', "run.json: field 'versions' is missing or damaged"),
+        (f'{{"format": 1, "suite": {{}}, "cells": [{DONE}]}}', "examples.parquet: missing, though its cells are done"),
+    ],
+)  # fmt: skip
+def test_what_damages_a_run(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(DamagedRunError) as caught:
+        load_run(tmp_path)
+    assert str(caught.value) == f"{tmp_path}/{message}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -83,7 +84,11 @@ def test_seeds(make_run: MakeRun) -> None:
     other = make_run("c", seeds=(7,))
     alone = next(iter(compare(other, make_run("d", seeds=(3,))).rows))
     assert (alone.seeds, alone.speaks_of) == (1, "these checkpoints")
-    assert compare(three, make_run("e", seeds=(1,))).rows[0].reference == 341 / 400
+    fewer = make_run("e", seeds=(1,))
+    assert compare(three, fewer).rows[0].reference == 341 / 400
+    assert compare(three, fewer).unpaired == ["defence model (reviews, bert): seeds 0, 2 in the reference only"]
+    assert compare(fewer, three).notes == ["defence model (reviews, bert): seeds 0, 2 in the new run only"]
+    assert compare(fewer, three).unpaired == []
 
 
 def test_another_protocol_is_told_exactly(make_run: MakeRun) -> None:
@@ -106,12 +111,31 @@ def test_a_lacking_attack_and_other_labels(make_run: MakeRun) -> None:
     assert compare(make_run("old"), new).unlike == ["attack pwws: in the reference only"]
     relabelled = make_run("other")
     relabelled.examples.loc[:2, "label"] = 5
-    assert compare(make_run("again"), relabelled).unlike == ["task reviews: 3 examples have another label"]
+    comparison = compare(make_run("again"), relabelled)
+    assert comparison.unlike == ["task reviews: 3 examples have another label"]
+    assert (comparison.rows, len(comparison.flips)) == ([], 0)
+
+
+def test_labels_of_other_sets_do_not_matter(make_run: MakeRun) -> None:
+    old, new = make_run("old"), make_run("new")
+    elsewhere = old.predictions[:5].assign(dataset="tweets", label=5)
+    both = pd.concat([elsewhere.assign(example_id=[f"id{i:05}" for i in range(300, 305)]), old.predictions])
+    assert compare(replace(old, predictions=both), new).unlike == []
 
 
 def test_other_libraries_are_noted(make_run: MakeRun) -> None:
     new = make_run("new", versions={"torch": "2.14.0", "transformers": "4.57.6"})
     assert compare(make_run("old"), new).notes == ["torch 2.13.0 in the reference, 2.14.0 in the new run"]
+
+
+def test_another_precision_is_noted(make_run: MakeRun) -> None:
+    old = make_run("old", resolved={"precision": "fp32", "device": "cpu", "threads": 2})
+    new = make_run("new", resolved={"precision": "bf16", "device": "cuda", "threads": 2})
+    expected = [
+        "precision fp32 in the reference, bf16 in the new run",
+        "device cpu in the reference, cuda in the new run",
+    ]
+    assert compare(old, new).notes == expected
 
 
 def test_no_task_in_common(make_run: MakeRun) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,9 @@ from .conftest import MakeRun, frame, outcomes
 Judge = Callable[..., tuple[int, list[str]]]
 
 
+UNDER_FLOOR = "{} (seed 0) has clean accuracy 0.500, under the floor of 0.502: the comparison is not meaningful"
+
+
 def answer(verdict: Verdict) -> tuple[int, str]:
     return int(verdict.code), verdict.sentences[0]
 
@@ -35,10 +39,24 @@ def test_the_same_again_passes(old: Run, make_run: MakeRun) -> None:
     verdict = gate(old, make_run("new"))
     assert verdict.sentences == [
         "no significant loss: none of 2 numbers fell",
-        "a loss of clean accuracy under about 4.8 points would probably not have been seen",
-        "a loss of worst-case robust accuracy under about 6.8 points would probably not have been seen",
+        "a loss of clean accuracy under about 5.3 points would probably not have been seen",
+        "a loss of worst-case robust accuracy under about 7.5 points would probably not have been seen",
     ]
     assert verdict.code == 0
+
+
+def test_a_loss_under_the_limit_is_never_seen(make_run: MakeRun) -> None:
+    old = make_run("old", {"pwws": outcomes(150, 500)})  # 500 examples are enough for 4.8 points
+    sentence = "a loss of worst-case robust accuracy under about {} points would probably not have been seen"
+    assert gate(old, old).sentences[-1] == sentence.format("5.0")
+    assert gate(old, old, Limits(loss_of_checkpoints=0.01)).sentences[-1] == sentence.format("4.8")
+    assert gate(old, old, Limits(alpha=0.001)).sentences[-1] == sentence.format("6.7")
+
+
+def test_what_is_significant_is_so_at_the_limits_alpha(old: Run, make_run: MakeRun) -> None:
+    new = make_run("new", {"pwws": outcomes(52)})  # p = 0.0078, doubled
+    marked = [gate(old, new, Limits(alpha=alpha)).comparison for alpha in (0.05, 0.01)]
+    assert [comparison.rows[1].significant for comparison in marked if comparison] == [True, False]
 
 
 def test_a_loss_by_chance_passes(old: Run, make_run: MakeRun) -> None:
@@ -75,6 +93,30 @@ def test_a_significant_loss_under_the_limit_passes_and_is_told(make_run: MakeRun
     assert gate(old, new, Limits(loss_of_checkpoints=0.035, alpha=1e-6)).code == 0
 
 
+def test_half_of_a_little_counts(make_run: MakeRun) -> None:
+    old = make_run("old", {"pwws": outcomes(9)})  # 4.5 %: it cannot fall by 5 points
+    assert answer(gate(old, make_run("gone", {"pwws": outcomes(0)}))) == (
+        1,
+        "regressed: worst-case robust accuracy of model on reviews fell from 4.5 % to 0.0 % (−4.5 points, 95 % "
+        "interval −8.3 to −1.7; p = 0.008 by exact McNemar with Holm's correction, n = 200); this is about these "
+        "checkpoints",
+    )
+    assert gate(old, make_run("less", {"pwws": outcomes(4)})).code == 0  # not beyond chance
+    assert gate(old, old).code == 0
+
+
+def test_so_little_that_no_loss_can_be_seen_did_not_measure(make_run: MakeRun) -> None:
+    old = make_run("old", {"pwws": outcomes(6)})
+    sentence = (
+        "could not measure: worst-case robust accuracy of model on reviews: {} % in the reference, so that no loss "
+        "could be significant; use a weaker attack, a smaller query budget or more examples"
+    )
+    assert answer(gate(old, old)) == (3, sentence.format("3.0"))
+    assert gate(old, make_run("better", {"pwws": outcomes(40)})).code == 0
+    seeds = make_run("seeds", {"pwws": [outcomes(0)] * 3}, seeds=(0, 1, 2))
+    assert answer(gate(seeds, seeds)) == (3, sentence.format("0.0"))
+
+
 def test_over_seeds_two_points_count(make_run: MakeRun) -> None:
     seeds = {"seeds": (0, 1, 2)}
     old = make_run("old", {"pwws": [outcomes(60)] * 3}, [340, 341, 342], **seeds)
@@ -94,6 +136,19 @@ def test_seeds_that_all_lose_the_same_are_not_passed(make_run: MakeRun) -> None:
         "test can be made",
     )
     assert gate(old, old).code == 0
+    assert gate(new, old).code == 0  # all gain the same
+    assert (
+        gate(old, make_run("less", {"pwws": [outcomes(60)] * 3}, [339] * 3, **seeds)).code == 0
+    )  # too little to count
+
+
+def test_a_lacking_seed_did_not_measure(make_run: MakeRun) -> None:
+    old, new = make_run("old", seeds=(0, 1, 2)), make_run("new", seeds=(0,))
+    assert answer(gate(old, new)) == (
+        3,
+        "could not measure: defence model (reviews, bert): seeds 1, 2 in the reference only",
+    )
+    assert gate(new, old).code == 0
 
 
 def test_another_protocol_is_not_comparable(old: Run, make_run: MakeRun) -> None:
@@ -145,9 +200,25 @@ def test_lost_clean_accuracy_is_regressed_however_the_attacks_went(make_run: Mak
         "regressed: clean accuracy of baseline on reviews fell from 85.0 % to 50.0 %"
     )
     assert verdict.sentences[1:] == [
-        "not measured: the new run: attack pwws on baseline (seed 0): inert, with 0.0 % success on the baseline"
+        f"not measured: the new run: {UNDER_FLOOR.format('baseline')}",
+        "not measured: the new run: attack pwws on baseline (seed 0): inert, with 0.0 % success on the baseline",
     ]
     assert gate(old, make_run("open", {"pwws": outcomes(200)}, clean=200, end=None, **weak)).code == 3
+
+
+def test_models_under_the_floor_did_not_measure(old: Run, make_run: MakeRun) -> None:
+    low = make_run("low", clean=200)
+    reason = UNDER_FLOOR.format("model")
+    assert answer(gate(low, old)) == (3, f"could not measure: the reference: {reason}")
+    assert answer(gate(low, make_run("lower", clean=100)))[0] == 3
+    assert answer(gate(make_run("poor", clean=205), low)) == (3, f"could not measure: the new run: {reason}")
+    code, sentence = answer(gate(old, low))
+    assert (code, sentence.startswith("regressed: clean accuracy of model on reviews fell from 85.0 % to 50.0 %")) == (
+        1,
+        True,
+    )
+    asked = make_run("asked", suite={**old.suite, "task": [{"name": "reviews", "clean_accuracy_floor": 0.9}]})
+    assert gate(asked, old).code == 3
 
 
 def test_one_percent_of_errors_is_borne(old: Run, make_run: MakeRun) -> None:
@@ -189,6 +260,14 @@ def test_an_inert_attack_did_not_measure(make_run: MakeRun) -> None:
         "could not measure: the reference: attack pwws on baseline (seed 0): inert, with 2.5 % success on the baseline",
         "the new run: attack pwws on baseline (seed 0): inert, with 2.5 % success on the baseline",
     ]
+
+
+def test_without_a_baseline_an_attack_that_no_model_feels_is_inert(make_run: MakeRun) -> None:
+    old, new = make_run("old", {"pwws": outcomes(195)}), make_run("new", {"pwws": outcomes(191)})
+    assert gate(old, new).sentences == [
+        "could not measure: attack pwws on reviews: inert, with 4.5 % success at most on any model"
+    ]
+    assert gate(old, make_run("felt", {"pwws": outcomes(190)})).code == 0  # 5 %
 
 
 def test_too_few_common_examples_did_not_measure(old: Run, make_run: MakeRun) -> None:
@@ -288,6 +367,12 @@ class TestCommand:
             code, out, err = cli("compare", old.path, old.path, "--format", form)
             assert (code, err, out.startswith(start)) == (0, "", True)
 
+    def test_compare_tells_beside_the_json_what_it_left_out(self, cli: Cli, make_run: MakeRun) -> None:
+        old, new = make_run("old", {"a": outcomes(60), "b": outcomes(60)}), make_run("new", {"b": outcomes(60)})
+        code, out, err = cli("compare", old.path, new.path, "--format", "json")
+        assert (code, err) == (0, "not comparable: attack a: in the reference only\n")
+        assert [row["metric"] for row in json.loads(out)] == ["clean_accuracy", "robust_accuracy"]
+
     def test_a_reference_stands_for_its_run(
         self, cli: Cli, old: Run, make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -309,6 +394,12 @@ class TestCommand:
         assert cli("reference", "save", old.path, "a/b").err == (
             "asa-bench: reference 'a/b': expected letters, digits and . _ + - only, or a path ending in .json\n"
         )
+
+    def test_a_run_under_the_floor_is_no_reference(self, cli: Cli, make_run: MakeRun, tmp_path: Path) -> None:
+        low = make_run("low", clean=200)
+        message = f"asa-bench: {low.path}: not saved: {UNDER_FLOOR.format('model')}\n"
+        assert cli("reference", "save", low.path, tmp_path / "r.json") == (3, "", message)
+        assert not (tmp_path / "r.json").exists()
 
     def test_an_unfinished_run_is_no_reference(self, cli: Cli, old: Run, tmp_path: Path) -> None:
         info = read_json(old.path / "run.json")
