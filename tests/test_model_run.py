@@ -241,15 +241,19 @@ def test_a_folder_of_datasets_is_read_by_split_and_by_declared_names(checkpoint:
 def test_a_shipped_task_is_data_too(checkpoint: Path, changed: Any) -> None:
     folder = changed(id2label={"0": "LABEL_0", "1": "LABEL_1"}, label2id={"LABEL_0": 0, "LABEL_1": 1})
     assert len(file_rows(folder, Path("movie-sentiment"))) == 1979
-    message = (
-        "movie-sentiment: field 'label': found 'negative', 'positive'; the model knows 0 = neg, 1 = pos; "
-        "map them with --labels negative=neg,…"
-    )
+    known = "(data: negative, positive; model: 0 = neg, 1 = pos)"
+    wrong: dict[str, dict[str, str]] = {
+        "field 'label': found 'negative', 'positive'; the model knows 0 = neg, 1 = pos; "
+        "map them with --labels negative=neg,…": {},
+        f"--labels negative=no: 'no' is no label of the model's {known}": {"negative": "no", "positive": "yes"},
+        f"--labels bad=neg: 'bad' is not in the data {known}": {"bad": "neg", "positive": "pos"},
+    }
     mapped = {"negative": "neg", "positive": "pos"}
     assert len(file_rows(checkpoint, Path("movie-sentiment"), labelling=mapped, split="tweets")) > 1000
-    with pytest.raises(InputError) as caught:
-        file_rows(checkpoint, Path("movie-sentiment"), labelling={"negative": "no", "positive": "yes"})
-    assert str(caught.value) == message
+    for message, labelling in wrong.items():
+        with pytest.raises(InputError) as caught:
+            file_rows(checkpoint, Path("movie-sentiment"), labelling=labelling)
+        assert str(caught.value) == f"movie-sentiment: {message}"
 
 
 def test_pairs_and_three_classes(tiny_encoder: Path, tmp_path: Path) -> None:
@@ -415,7 +419,9 @@ class TestCommand:
         assert refused(**options) == message.replace("DATA", str(reviews / "test.csv"))
 
     def test_a_model_out_of_reach(self, refused: Any) -> None:
-        assert refused(model="org/name").startswith("--model org/name: not on the Hub or out of reach (")
+        assert refused(model="org/name").startswith(
+            "--model org/name: no such folder, and not on the Hub or out of reach ("
+        )
 
     def test_a_token_classifier(self, refused: Any, changed: Any) -> None:
         folder = changed(architectures=["BertForTokenClassification"])

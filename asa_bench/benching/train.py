@@ -20,7 +20,8 @@ from asa_bench.defences.baseline import Baseline
 from asa_bench.defences.training import Descent, TrainSettings, labelled_rows, make_accelerator
 from asa_bench.models.classifier import new_classifier
 from asa_bench.models.encoder import EncoderSettings, resolve_encoder
-from asa_bench.models.precision import Precision, Resolved, default_device, resolve_attention, resolve_precision
+from asa_bench.models.kinds import kernel
+from asa_bench.models.precision import Precision, Resolved, default_device, resolve_precision
 from asa_bench.models.score_bias import ScoreBias
 from asa_bench.tasks import Example, choose
 from asa_bench.tasks.movie_sentiment import load
@@ -125,7 +126,7 @@ def _trainee(
     name: str, folder: Path, labels: Sequence[str], settings: TrainSettings, precision: Resolved, steps: int
 ) -> Trainee:
     device = default_device()
-    model, _ = new_classifier(folder, labels, 0, resolve_attention("auto", device), settings.max_length)
+    model, _ = new_classifier(folder, labels, 0, kernel(folder, "auto", device), settings.max_length)
     model = model.to(device).train()
     defence: Defence[Any] = _IdleHooks(NoSettings()) if name == IDLE else build_defence(name, {}, "bench")
     if defence.source is not None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from asa_bench.cli.app import FreshOption, QuietOption, app, progress, quiet_libraries, show_finished
 from asa_bench.core.errors import InputError
+
+if TYPE_CHECKING:
+    from asa_bench.records.store import Run
 
 
 @app.command("attack")
@@ -83,7 +86,19 @@ def attack_command(
             model, examples=data, attacks=attacks, validation=validation, out=out, fresh=fresh, progress=watching,
             number=examples, **settings,
         )  # fmt: skip
+    if not quiet:
+        typer.echo(_rows_used(finished))
     show_finished(finished)
+
+
+def _rows_used(run: Run) -> str:
+    """On which rows clean accuracy and temperature rest."""
+    rows = run.predictions["dataset"].value_counts()
+    if "validation" in rows:
+        fitted = f"temperature fitted on {rows['validation']:,} others ({run.suite['task'][0]['validation']})"
+    else:
+        fitted = "raw probabilities under attack"
+    return f"clean accuracy on {rows.get('test', 0):,} rows; {fitted}"
 
 
 def _mapping(text: str | None) -> dict[str, str]:

@@ -83,13 +83,20 @@ def save_command(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A finished run directory.")],
     name: Annotated[str, typer.Argument(metavar="NAME", help="The reference's name, or a path ending in .json.")],
     texts: Annotated[bool, typer.Option("--texts", help="Keep the texts, too, so that flips can be read.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Write over a reference of that name.")] = False,
 ) -> None:
     """Keep of a run what a later comparison needs, in one small file under reports/references/."""
     from asa_bench.records.reference import open_run, reference_path, save_reference
+    from asa_bench.tracking.limits import Limits
     from asa_bench.tracking.measured import shortfalls
 
-    loaded = open_run(run)
+    loaded, path = open_run(run), reference_path(name)
     if low := shortfalls(loaded):
         raise RunIncompleteError(f"{loaded.path}: not saved: {low[0]}")
-    path = save_reference(loaded, reference_path(name), texts=texts)
+    if path.exists() and not replace:
+        raise InputError(f"{path}: there is a reference of that name; --replace writes over it")
+    save_reference(loaded, path, texts=texts)
     output().print(f"reference: {path} ({path.stat().st_size / 1024:,.0f} KiB)", highlight=False, soft_wrap=True)
+    attacked, needed = loaded.examples["example_id"].nunique(), Limits().common_examples
+    if attacked < needed:
+        typer.echo(f"note: {attacked} attacked examples; the gate's default limits ask for {needed}", err=True)

@@ -94,7 +94,7 @@ def from_hub(name: str, revision: str | None, what: str) -> Path:
         return Path(snapshot_download(name, revision=revision, allow_patterns=patterns))
     except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise MissingAssetError(f"{what}: not on the Hub or out of reach ({reason})") from None
+        raise MissingAssetError(f"{what}: no such folder, and not on the Hub or out of reach ({reason})") from None
 
 
 def checkpoint_digest(folder: Path) -> str:

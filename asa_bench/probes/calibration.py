@@ -15,11 +15,15 @@ BOUNDS = (0.01, 100.0)
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     """The temperature T that minimises the cross-entropy of ``softmax(logits / T)``.
 
+    1 for a model that is right everywhere: its loss has no minimum, and falls to 0 with T.
+
     Args:
         logits: ``(n, labels)`` of validation examples.
         labels: ``(n,)`` label ids.
     """
     exact = logits.double()
+    if bool((exact.argmax(dim=1) == labels).all()):
+        return 1.0
     found = minimize_scalar(
         lambda log_t: cross_entropy(exact / math.exp(log_t), labels),
         bounds=(math.log(BOUNDS[0]), math.log(BOUNDS[1])),

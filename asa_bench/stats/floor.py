@@ -20,7 +20,7 @@ def under_floor(predictions: pd.DataFrame, asked: Mapping[str, float | None]) ->
     found = []
     for (task, _, defence, seed), rows in predictions[predictions["dataset"] == TEST].groupby(CELL):
         value = int((rows["prediction"] == rows["label"]).sum()) / len(rows)
-        own = asked.get(task)
+        own = asked.get(str(task))
         floor = accuracy_floor(rows["label"]) if own is None else own
         if floor is not None and value < floor:
             found.append(

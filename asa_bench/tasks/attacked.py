@@ -122,6 +122,13 @@ def _ids(frame: pd.DataFrame, label: str, source: str, model_labels: Sequence[st
         **{name: _find(name, by_id) for name in numbers},
         **{name: _find(target, by_name, by_id) for name, target in labelling.items()},
     }
+    if useless := [name for name in labelling if known[name] is None or name not in found]:
+        what = "is no label of the model's" if useless[0] in found else "is not in the data"
+        wrong = labelling[useless[0]] if useless[0] in found else useless[0]
+        raise InputError(
+            f"{source}: --labels {useless[0]}={labelling[useless[0]]}: '{wrong}' {what} (data: "
+            f"{', '.join(sorted(set(found))[:5])}; model: {_shown(model_labels)})"
+        )
     if strangers := sorted(name for name in set(found) if known[name] is None):
         shown = ", ".join(f"'{value}'" for value in strangers[:5]) + (", …" if len(strangers) > 5 else "")
         raise InputError(

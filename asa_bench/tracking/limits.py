@@ -31,7 +31,7 @@ class Limits(Settings):
     errors: float = Field(default=0.01, ge=0, le=1)
     """Largest share of errors and time-outs of an attack on one model."""
     inert_success: float = Field(default=0.05, ge=0, le=1)
-    """An attack with less success than this on a baseline is inert."""
+    """An attack with less success than this on a baseline, or without one on every model of both sides, is inert."""
     inert_share: float = Field(default=0.5, ge=0, le=1)
     """So is one that has no candidate for more than this share of the examples it attacks."""
 

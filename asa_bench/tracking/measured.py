@@ -62,7 +62,7 @@ def _ineffective(runs: Sequence[Run], limits: Limits) -> Iterator[str]:
     found: dict[tuple[str, str], list[tuple[bool, float]]] = {}
     for run in runs:
         for (task, _, defence, _, attack), rows in run.examples.groupby([*CELL, "attack"]):
-            found.setdefault((task, attack), []).append((defence in _baselines(run), _success(rows)))
+            found.setdefault((str(task), str(attack)), []).append((defence in _baselines(run), _success(rows)))
     for (task, attack), models in sorted(found.items()):
         baseline, most = map(max, zip(*models, strict=True))
         if not baseline and most < limits.inert_success:

@@ -70,9 +70,9 @@ def pairs(reference: Run, new: Run) -> tuple[list[Pair], list[str], list[str]]:
         for key in old:
             if (partner := partners.get(_without(key, ignored))) is not None:
                 found.append(Pair(task, key, partner, _seeds(ours[key], theirs[partner])))
-    left = {pair.reference: {seed for seed, _ in pair.seeds} for pair in found}
-    right = {pair.new: {seed for _, seed in pair.seeds} for pair in found}
-    return found, list(_alone(ours, left, "reference")), list(_alone(theirs, right, "new run"))
+    used = {pair.reference: {seed for seed, _ in pair.seeds} for pair in found}
+    used_new = {pair.new: {seed for _, seed in pair.seeds} for pair in found}
+    return found, list(_alone(ours, used, "reference")), list(_alone(theirs, used_new, "new run"))
 
 
 def _without(key: Key, ignored: list[int]) -> tuple[str, ...]:

@@ -20,3 +20,8 @@ def test_the_fit_lowers_the_loss_and_keeps_every_decision() -> None:
     scaled = logits / fit_temperature(logits, labels)
     assert cross_entropy(scaled, labels) < cross_entropy(logits, labels)
     assert torch.equal(scaled.argmax(dim=1), logits.argmax(dim=1))
+
+
+def test_a_model_that_is_right_everywhere_keeps_its_confidence() -> None:
+    labels = torch.tensor([0, 1, 1, 0])
+    assert fit_temperature(2.0 * torch.nn.functional.one_hot(labels, 2), labels) == 1.0
