@@ -13,6 +13,7 @@ from torch import Tensor
 from asa_bench.core.errors import InputError
 from asa_bench.core.files import read_json
 from asa_bench.core.seeding import seed_everything
+from asa_bench.models.batching import ROWS, Encoded, batches, canonical_length
 from asa_bench.models.encoder import check_folder
 from asa_bench.models.precision import Attention, Resolved, autocast, resolve_attention
 
@@ -31,11 +32,20 @@ class TextClassifier(Protocol):
 
     @property
     def batch_size(self) -> int:
-        """Texts per call."""
+        """Most texts per batch."""
 
     @property
     def unknown_token(self) -> str:
         """What a word is replaced by to see how much it matters; empty: the word is left out."""
+
+    def encode(self, texts: Sequence[Text]) -> list[Encoded]:
+        """The texts, ready to be put into batches."""
+
+    def forward(self, batch: Sequence[Encoded]) -> Tensor:
+        """Logits ``(len(batch), labels)`` of at most ``batch_size`` texts of one length, in float32 on the CPU.
+
+        A text's row does not depend on the others.
+        """
 
     def logits(self, texts: Sequence[Text]) -> Tensor:
         """Logits ``(len(texts), labels)`` in float32 on the CPU."""
@@ -52,7 +62,8 @@ class Classifier:
     tokenizer: Any
     max_length: int
     precision: Resolved
-    batch_size: int = 32
+    batch_size: int = ROWS["cpu"]
+    """Rows of every batch."""
 
     @property
     def device(self) -> torch.device:
@@ -70,30 +81,38 @@ class Classifier:
         encoded = encode(self.tokenizer, texts, None)
         return [len(row["input_ids"]) > self.max_length for row in encoded]
 
-    def logits(self, texts: Sequence[Text]) -> Tensor:
-        """Logits ``(len(texts), labels)`` in float32 on the CPU, in eval mode.
+    def encode(self, texts: Sequence[Text]) -> list[Encoded]:
+        """Token ids of each text, cut at ``max_length``, with the length that they take up in a batch."""
+        rows = encode(self.tokenizer, texts, self.max_length)
+        return [Encoded(canonical_length(len(row["input_ids"]), self.max_length), row) for row in rows]
 
-        Texts are batched by length, so that little is padded; the order of the rows is that of ``texts``.
+    def forward(self, batch: Sequence[Encoded]) -> Tensor:
+        """Logits ``(len(batch), labels)`` of texts of one length, in float32 on the CPU, in eval mode.
+
+        The batch is filled up to ``batch_size`` rows, so that a text's bits depend on nothing else.
 
         Raises:
             RuntimeError: when the model is in training mode (dropout would be on).
         """
         if self.model.training:
             raise RuntimeError("the model is in training mode; call model.eval() first")
-        encoded = encode(self.tokenizer, texts, self.max_length)
-        order = sorted(range(len(texts)), key=lambda i: len(encoded[i]["input_ids"]))
-        rows: list[Tensor] = [torch.empty(0)] * len(texts)
-        for start in range(0, len(order), self.batch_size):
-            chosen = order[start : start + self.batch_size]
-            for i, row in zip(chosen, self._forward([encoded[i] for i in chosen]), strict=True):
-                rows[i] = row
-        return torch.stack(rows) if rows else torch.empty(0, self.model.config.num_labels)
-
-    def _forward(self, batch: list[dict[str, list[int]]]) -> Tensor:
-        inputs = self.tokenizer.pad(batch, return_tensors="pt").to(self.device)
+        rows = [text.inputs for text in batch]
+        rows += [rows[0]] * (self.batch_size - len(rows))
+        inputs = self.tokenizer.pad(rows, padding="max_length", max_length=batch[0].length, return_tensors="pt")
         with torch.inference_mode(), autocast(self.precision, self.device):
-            logits: Tensor = self.model(**inputs).logits
-        return logits.float().cpu()
+            logits: Tensor = self.model(**inputs.to(self.device)).logits
+        return logits[: len(batch)].float().cpu()
+
+    def logits(self, texts: Sequence[Text]) -> Tensor:
+        """Logits ``(len(texts), labels)`` in float32 on the CPU, in eval mode, in the order of ``texts``.
+
+        Raises:
+            RuntimeError: when the model is in training mode (dropout would be on).
+        """
+        logits = torch.empty(len(texts), self.model.config.num_labels)
+        for positions, batch in batches(self.encode(texts), self.batch_size):
+            logits[positions] = self.forward(batch)
+        return logits
 
 
 def encode(tokenizer: Any, texts: Sequence[Text], max_length: int | None) -> list[dict[str, list[int]]]:
@@ -187,7 +206,7 @@ def classifier_labels(folder: Path) -> tuple[str, ...]:
 
 
 def load_classifier(
-    folder: Path, precision: Resolved, device: torch.device, attention: Attention = "auto", batch_size: int = 32
+    folder: Path, precision: Resolved, device: torch.device, attention: Attention = "auto"
 ) -> Classifier:
     """A trained classifier from a checkpoint folder, in eval mode; texts are cut at the training length.
 
@@ -209,5 +228,5 @@ def load_classifier(
         tokenizer=tokenizer,
         max_length=min(tokenizer.model_max_length, positions(model.config)),
         precision=precision,
-        batch_size=batch_size,
+        batch_size=ROWS[device.type],
     )
