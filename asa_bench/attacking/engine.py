@@ -13,6 +13,7 @@ from asa_bench.attacking.driver import attack_example
 from asa_bench.attacking.job import AttackJob
 from asa_bench.attacking.rows import Row
 from asa_bench.attacking.scheduler import Scheduler
+from asa_bench.attacking.speed import fast_texts, remember_synonyms
 from asa_bench.attacking.victim import CountingAttack, Victim, another, build_attack
 from asa_bench.models.classifier import TextClassifier
 from asa_bench.tasks import Example
@@ -33,6 +34,7 @@ class Engine:
         victim = Victim(classifier, self._scheduler.ask)
         with no_nltk_downloads():
             self._attack: CountingAttack = build_attack(job.recipe, victim, job.query_budget, job.temperature)
+        remember_synonyms(self._attack.transformation)
 
     def run(self, on_row: Callable[[Row], None], on_start: Callable[[str], None] = lambda example_id: None) -> None:
         """Attack every example; ``on_start`` gets the id of each that begins, ``on_row`` each row as it comes.
@@ -40,7 +42,8 @@ class Engine:
         The longest begin first: those in flight are then of like length, which fills batches, and the last are short.
         """
         longest_first = sorted(self._job.examples, key=lambda example: -sum(map(len, example.fields)))
-        self._scheduler.run((partial(self._attacked, example, on_start) for example in longest_first), on_row)
+        with fast_texts():
+            self._scheduler.run((partial(self._attacked, example, on_start) for example in longest_first), on_row)
 
     def _attacked(self, example: Example, on_start: Callable[[str], None]) -> Row:
         on_start(example.id)

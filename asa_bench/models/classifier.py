@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -83,8 +84,16 @@ class Classifier:
 
     def encode(self, texts: Sequence[Text]) -> list[Encoded]:
         """Token ids of each text, cut at ``max_length``, with the length that they take up in a batch."""
-        rows = encode(self.tokenizer, texts, self.max_length)
-        return [Encoded(canonical_length(len(row["input_ids"]), self.max_length), row) for row in rows]
+        return [self._padded(row) for row in encode(self.tokenizer, texts, self.max_length)]
+
+    def _padded(self, row: dict[str, list[int]]) -> Encoded:
+        length = canonical_length(len(row["input_ids"]), self.max_length)
+        fills = {"input_ids": self.tokenizer.pad_token_id, "token_type_ids": self.tokenizer.pad_token_type_id}
+        padded = {}
+        for key, values in row.items():
+            padding = [fills.get(key, 0)] * (length - len(values))
+            padded[key] = padding + values if self.tokenizer.padding_side == "left" else values + padding
+        return Encoded(length, padded)
 
     def forward(self, batch: Sequence[Encoded]) -> Tensor:
         """Logits ``(len(batch), labels)`` of texts of one length, in float32 on the CPU, in eval mode.
@@ -98,9 +107,9 @@ class Classifier:
             raise RuntimeError("the model is in training mode; call model.eval() first")
         rows = [text.inputs for text in batch]
         rows += [rows[0]] * (self.batch_size - len(rows))
-        inputs = self.tokenizer.pad(rows, padding="max_length", max_length=batch[0].length, return_tensors="pt")
+        inputs = {key: torch.from_numpy(np.array([row[key] for row in rows])).to(self.device) for key in rows[0]}
         with torch.inference_mode(), autocast(self.precision, self.device):
-            logits: Tensor = self.model(**inputs.to(self.device)).logits
+            logits: Tensor = self.model(**inputs).logits
         return logits[: len(batch)].float().cpu()
 
     def logits(self, texts: Sequence[Text]) -> Tensor:
@@ -120,8 +129,8 @@ def encode(tokenizer: Any, texts: Sequence[Text], max_length: int | None) -> lis
     if not texts:
         return []
     columns = [list(column) for column in zip(*texts, strict=True)]
-    encoded = tokenizer(*columns, truncation=max_length is not None, max_length=max_length, verbose=False)
-    return [{key: encoded[key][i] for key in encoded} for i in range(len(texts))]
+    encoded = tokenizer(*columns, truncation=max_length is not None, max_length=max_length, verbose=False).data
+    return [dict(zip(encoded, values, strict=True)) for values in zip(*encoded.values(), strict=True)]
 
 
 def new_classifier(folder: Path, labels: Sequence[str], seed: int, attention: str, max_length: int) -> tuple[Any, Any]:
