@@ -53,6 +53,7 @@ class AttackProcess:
         self._log = log
         self._hang_seconds = hang_seconds
         self._process: subprocess.Popen[str] | None = None
+        self._cancelled = False
         self._events: queue.Queue[Event] = queue.Queue()
 
     def __enter__(self) -> Self:
@@ -121,6 +122,8 @@ class AttackProcess:
                     raise AttackFailedError(str(message))
                 case {"event": "ended", "outcome": outcome, "reason": reason}:
                     self.stop()
+                    if self._cancelled:
+                        raise AttackFailedError("the attack was cancelled")
                     return Ending(outcome, reason, tuple(in_flight.values()))
 
     def _next_event(self, seconds: float) -> Event:
@@ -152,9 +155,18 @@ class AttackProcess:
                 text=True,
                 encoding="utf-8",
             )
+        if self._cancelled:
+            self._process.kill()
         self._events = queue.Queue()
         self._listener = threading.Thread(target=_listen, args=(self._process, self._events), daemon=True)
         self._listener.start()
+
+    def cancel(self) -> None:
+        """From another thread: let :meth:`run` fail soon, and for good."""
+        self._cancelled = True
+        process = self._process
+        if process is not None:
+            process.kill()
 
     def stop(self) -> None:
         """End the process, if it runs."""

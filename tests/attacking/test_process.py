@@ -13,6 +13,7 @@ import pytest
 from asa_bench.attacking.job import AttackJob
 from asa_bench.attacking.process import AttackFailedError, AttackProcess
 from asa_bench.attacking.recipe import recipes
+from asa_bench.attacking.workers import AttackWorkers
 from asa_bench.tasks import Example
 
 from .test_attack import built, examples, rows_of
@@ -34,7 +35,9 @@ def job(checkpoint: Path) -> AttackJob:
     )
 
 
-def collected(process: AttackProcess, job: AttackJob, act: Any = lambda rows: None) -> list[dict[str, Any]]:
+def collected(
+    process: AttackProcess | AttackWorkers, job: AttackJob, act: Any = lambda rows: None
+) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
 
     def keep(row: dict[str, Any]) -> None:
@@ -114,3 +117,22 @@ def test_an_attack_that_cannot_be_built_says_why(job: AttackJob, tmp_path: Path)
         pytest.raises(AttackFailedError, match=r"^FileNotFoundError: "),
     ):
         collected(process, lost)
+
+
+def test_two_workers_give_the_same_rows_and_fail_together(job: AttackJob, classifier: Any, tmp_path: Path) -> None:
+    with AttackWorkers(tmp_path / "log.txt", 2) as workers:
+        with pytest.raises(AttackFailedError, match=r"^FileNotFoundError: "):
+            collected(workers, job.model_copy(update={"checkpoint": tmp_path / "nowhere"}))
+        rows = collected(workers, job)
+    assert comparable(rows) == rows_of(built(classifier), list(job.examples))
+
+
+def test_workers_end_when_their_rows_cannot_be_kept(job: AttackJob, tmp_path: Path) -> None:
+    def full(_: Any) -> None:
+        raise OSError("disk full")
+
+    with AttackWorkers(tmp_path / "log.txt", 2) as workers:
+        started = list(workers._processes)
+        with pytest.raises(OSError, match=r"^disk full$"):
+            collected(workers, job, full)
+        assert [process.pid for process in started] == [None, None]
