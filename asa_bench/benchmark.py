@@ -12,9 +12,10 @@ from typing import Any
 import pandas as pd
 
 from asa_bench.assets import asset_digests, asset_path
-from asa_bench.attacking.process import AttackProcess
 from asa_bench.attacking.recipe import recipes
+from asa_bench.attacking.workers import AttackWorkers
 from asa_bench.core.environment import git_state, hardware, now, versions
+from asa_bench.core.errors import InputError
 from asa_bench.core.files import read_json, write_json
 from asa_bench.core.fingerprint import fingerprint
 from asa_bench.plan import Cell, Plan, default_directory, refuse_changed
@@ -48,6 +49,7 @@ def run(
     *,
     overrides: Sequence[str] = (),
     fresh: bool = False,
+    workers: int = 1,
     progress: Progress | None = None,
 ) -> Run:
     """Train, evaluate and attack everything that a suite names, and write the report.
@@ -59,6 +61,7 @@ def run(
         out: the run directory; ``runs/<suite name>`` by default.
         overrides: ``key=value`` pairs that change the suite.
         fresh: do cells again whose key has changed, instead of refusing.
+        workers: processes that attack at once, for models on a GPU; results do not depend on it.
         progress: who is told how the work goes.
 
     Returns:
@@ -71,7 +74,7 @@ def run(
     loaded = suite if isinstance(suite, LoadedSuite) else load_suite(suite, overrides)
     directory = RunDirectory(Path(out) if out is not None else default_directory(loaded.suite.name))
     directory.check(loaded.suite.name)
-    return carry_out(make_plan(loaded), directory, fresh=fresh, progress=progress)
+    return carry_out(make_plan(loaded), directory, fresh=fresh, workers=workers, progress=progress)
 
 
 def carry_out(
@@ -79,6 +82,7 @@ def carry_out(
     directory: RunDirectory,
     *,
     fresh: bool = False,
+    workers: int = 1,
     progress: Progress | None = None,
     attacker: Attacker | None = None,
 ) -> Run:
@@ -88,19 +92,22 @@ def carry_out(
         plan: what is to be done.
         directory: where.
         fresh: do cells again whose key has changed, instead of refusing.
+        workers: watched processes that attack at once.
         progress: who is told how the work goes.
-        attacker: who attacks; by default a watched process.
+        attacker: who attacks, instead of watched processes.
 
     Raises:
         InputError: for a directory that is not this plan's, and for cells that were done with other settings.
     """
+    if workers < 1:
+        raise InputError(f"workers: expected >= 1, got {workers}")
     directory.check(plan.name)
     for name in plan.assets():
         asset_path(name)
     directory.claim(plan.name)
     with directory.locked(), ExitStack() as stack:
         if attacker is None:
-            attacker = stack.enter_context(AttackProcess(directory.path / "logs" / "attacks.log"))
+            attacker = stack.enter_context(AttackWorkers(directory.path / "logs" / "attacks.log", workers))
         if not fresh:
             refuse_changed(plan, directory)
         runner = CellRunner(plan, directory, progress or Silent(), attacker)

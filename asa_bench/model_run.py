@@ -37,6 +37,7 @@ def attack(
     validation: Rows | None = None,
     out: str | Path | None = None,
     fresh: bool = False,
+    workers: int = 1,
     progress: Progress | None = None,
     number: int | None = None,
     **settings: Any,
@@ -59,6 +60,7 @@ def attack(
         validation: rows to fit the temperature on; by default rows of ``examples`` that are not attacked.
         out: the run directory; ``runs/<name>-on-<task>`` by default.
         fresh: do again what an earlier run did with other settings, instead of refusing.
+        workers: processes that attack at once, for models on a GPU; results do not depend on it.
         progress: who is told how the work goes.
         number: how many of the examples to attack; 200, or all where there are fewer.
         settings: further fields of :class:`asa_bench.model_plan.ModelRun`, such as ``name``, ``seed`` or
@@ -72,6 +74,8 @@ def attack(
     """
     if (model is None) == (predict is None) or examples is None:
         raise InputError("attack: expected examples, and either model or predict")
+    if predict is not None and workers != 1:
+        raise InputError("attack: predict is attacked in this process; workers have to be 1")
     asked = validated(ModelRun, {**settings, "attack": tuple(attacks), "examples": number}, SOURCE)
     with tempfile.TemporaryDirectory() as scratch:
         given = _given(model, tokenizer, predict, labels, Path(scratch))
@@ -80,7 +84,7 @@ def attack(
         plan = make_model_plan(asked, given, data, held_out)
         directory = RunDirectory(Path(out) if out is not None else default_directory(plan.name))
         attacker = None if given.predictor is None else AttackHere(given.predictor)
-        return carry_out(plan, directory, fresh=fresh, progress=progress, attacker=attacker)
+        return carry_out(plan, directory, fresh=fresh, workers=workers, progress=progress, attacker=attacker)
 
 
 def _given(model: Any, tokenizer: Any, predict: Predict | None, labels: Sequence[str] | None, scratch: Path) -> Given:

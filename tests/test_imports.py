@@ -25,6 +25,7 @@ LEVELS = (
     {"probes"},
     {"reporting", "tracking", "console"},
     {"suite", "plan", "suite_plan", "model_plan", "running", "benchmark", "model_run", "estimate", "catalogue"},
+    {"benching"},
     {"cli", "__init__", "__main__"},
 )
 """Parts of the package, lowest first: each may import its own level and those below."""
@@ -146,7 +147,7 @@ assert exit_code() == 0
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], *([name, "--help"] for name in ("run", "list", "attack", "gate", "compare"))],
+    [["--help"], *([name, "--help"] for name in ("run", "list", "attack", "gate", "compare", "bench"))],
     ids=" ".join,
 )
 def test_help_is_light(arguments: list[str]) -> None:

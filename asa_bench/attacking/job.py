@@ -32,3 +32,5 @@ class AttackJob(BaseModel):
     threads: int
     device: str = "cpu"
     """As torch names it."""
+    in_flight: int = 64
+    """Examples attacked at once; rows do not depend on it."""

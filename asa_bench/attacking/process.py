@@ -7,7 +7,8 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -21,17 +22,19 @@ from asa_bench.tasks import Example
 HANG_SECONDS = 600.0
 """Silence (no model call, no finished example) after which the process counts as hanging: a guard, not a budget."""
 
+START_SECONDS = 600.0
+"""Silence before the first example after which the process counts as hanging."""
 
 Event = dict[str, Any]
 """What the process says, see :mod:`asa_bench.attacking.worker`; *ended* is added here when it hangs or dies."""
 
 
 class Ending(NamedTuple):
-    """How the process left the example at hand (None: it had not begun): the outcome it earns, and why."""
+    """How the process left the examples in flight (none: it had not begun): what the guilty one earns, and why."""
 
     outcome: str
     reason: str
-    example: str | None
+    in_flight: tuple[Example, ...]
 
 
 class AttackFailedError(AsaBenchError):
@@ -44,10 +47,13 @@ class AttackProcess:
     A context manager. The process starts with the first job and serves the next ones too.
     """
 
+    command: Sequence[str] = (sys.executable, "-m", "asa_bench.attacking.worker")
+
     def __init__(self, log: Path, hang_seconds: float = HANG_SECONDS) -> None:
         self._log = log
         self._hang_seconds = hang_seconds
         self._process: subprocess.Popen[str] | None = None
+        self._cancelled = False
         self._events: queue.Queue[Event] = queue.Queue()
 
     def __enter__(self) -> Self:
@@ -62,65 +68,70 @@ class AttackProcess:
         return self._process.pid if self._process else None
 
     def run(self, job: AttackJob, on_row: Callable[[Row], None]) -> None:
-        """Attack every example of ``job``; ``on_row`` gets each row as it comes, in order.
+        """Attack every example of ``job``; ``on_row`` gets each row as it comes, in the order in which examples end.
 
-        An example at which the process falls silent becomes *timeout*. One at which it dies is tried once more, then
-        becomes *error*.
+        When the process falls silent or dies, the examples in flight are done again one by one. The one at which it
+        falls silent then becomes *timeout*, the one at which it dies *error*; the others get their rows.
 
         Raises:
             AttackFailedError: when the attack cannot be built, or the process dies twice before its first example.
         """
         try:
-            self._run(list(job.examples), job, on_row)
+            self._run(job, on_row)
         except BaseException:
             self.stop()  # whatever it still says belongs to no later job
             raise
 
-    def _run(self, pending: list[Example], job: AttackJob, on_row: Callable[[Row], None]) -> None:
-        deaths: list[str | None] = []
-        while pending:
-            ending = self._attempt(job.model_copy(update={"examples": tuple(pending)}), pending, on_row)
-            if ending is None:
-                return
-            self.stop()
-            if not pending:
-                return  # it died after its last row
-            if ending.outcome == "error" and ending.example not in deaths:
-                deaths.append(ending.example)  # a death is forgiven once at each place
+    def _run(self, job: AttackJob, on_row: Callable[[Row], None]) -> None:
+        groups: deque[dict[str, Example]] = deque([{example.id: example for example in job.examples}])
+        suspected: set[str] = set()
+        false_starts = 0
+        while groups:
+            group = groups.popleft()
+            ending = self._attempt(job, group, on_row)
+            if ending is None or not group:  # or it died after its last row
                 continue
-            if ending.example is None:
+            suspects = ending.in_flight
+            false_starts += not suspects
+            if not suspects and (ending.outcome == "timeout" or false_starts == 2):
                 raise AttackFailedError(f"the attack process could not start: {ending.reason}; see {self._log}")
-            on_row(failed_row(pending.pop(0), ending.outcome, ending.reason))
+            for suspect in suspects:
+                del group[suspect.id]
+            if len(suspects) == 1 and (ending.outcome == "timeout" or suspects[0].id in suspected):
+                on_row(failed_row(suspects[0], ending.outcome, ending.reason))
+                suspects = ()
+            suspected.update(suspect.id for suspect in suspects)
+            groups.extend({suspect.id: suspect} for suspect in suspects)
+            if group:
+                groups.append(group)
 
-    def _attempt(self, job: AttackJob, pending: list[Example], on_row: Callable[[Row], None]) -> Ending | None:
+    def _attempt(self, job: AttackJob, pending: dict[str, Example], on_row: Callable[[Row], None]) -> Ending | None:
         """One pass over ``pending``, which loses each finished example; how it ended when it did not finish."""
-        self._send(job)
-        started = False
-        for event in self._heard():
-            match event:
+        self._send(job.model_copy(update={"examples": tuple(pending.values())}))
+        in_flight: dict[str, Example] = {}
+        while True:
+            match self._next_event(self._hang_seconds if in_flight else START_SECONDS):
                 case {"event": "row", "row": row}:
-                    pending.pop(0)
+                    del pending[row["example_id"]], in_flight[row["example_id"]]
                     on_row(row)
-                case {"event": "started"}:
-                    started = True
+                case {"event": "started", "example_id": name}:
+                    in_flight[name] = pending[name]
+                case {"event": "done"}:
+                    return None
                 case {"event": "failed", "message": message}:
                     raise AttackFailedError(str(message))
                 case {"event": "ended", "outcome": outcome, "reason": reason}:
-                    return Ending(outcome, reason, pending[0].id if started and pending else None)
-        return None
+                    self.stop()
+                    if self._cancelled:
+                        raise AttackFailedError("the attack was cancelled")
+                    return Ending(outcome, reason, tuple(in_flight.values()))
 
-    def _heard(self) -> Iterator[Event]:
-        """Events up to and without *done*; the last one is *ended* when the process hangs or dies."""
-        while True:
-            try:
-                event = self._events.get(timeout=self._hang_seconds)
-            except queue.Empty:
-                event = _ended("timeout", f"no model call for {self._hang_seconds:g} s")
-            if event["event"] == "done":
-                return
-            yield event
-            if event["event"] == "ended":
-                return
+    def _next_event(self, seconds: float) -> Event:
+        """What the process says next; *ended* when it dies, or is silent for so long."""
+        try:
+            return self._events.get(timeout=seconds)
+        except queue.Empty:
+            return _ended("timeout", f"no model call for {seconds:g} s")
 
     def _send(self, job: AttackJob) -> None:
         if self._process is not None and self._process.poll() is not None:
@@ -137,16 +148,25 @@ class AttackProcess:
         self._log.parent.mkdir(parents=True, exist_ok=True)
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "asa_bench.attacking.worker"],
+                self.command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
                 encoding="utf-8",
             )
+        if self._cancelled:
+            self._process.kill()
         self._events = queue.Queue()
         self._listener = threading.Thread(target=_listen, args=(self._process, self._events), daemon=True)
         self._listener.start()
+
+    def cancel(self) -> None:
+        """From another thread: let :meth:`run` fail soon, and for good."""
+        self._cancelled = True
+        process = self._process
+        if process is not None:
+            process.kill()
 
     def stop(self) -> None:
         """End the process, if it runs."""

@@ -11,7 +11,7 @@ from asa_bench.attacking.recipe import Recipe
 from asa_bench.core.fingerprint import fingerprint
 from asa_bench.core.validation import NAME, Settings
 
-REVISION = 1
+REVISION = 2
 """Raised whenever a change to victim, goal function or driver changes rows: it is part of the protocol."""
 
 

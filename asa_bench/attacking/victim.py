@@ -6,6 +6,7 @@ Imports TextAttack: import it only after :func:`asa_bench.assets.textattack_envi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 import torch
@@ -15,22 +16,23 @@ from textattack.models.wrappers import ModelWrapper
 from torch import Tensor
 
 from asa_bench.attacking.recipe import Recipe, resolve
-from asa_bench.models.classifier import TextClassifier
+from asa_bench.models.classifier import Text, TextClassifier
 
 
 class Victim(ModelWrapper):  # type: ignore[misc]
-    """A classifier behind TextAttack's interface: dynamic padding, training length, eval mode asserted per call."""
+    """A classifier behind TextAttack's interface: canonical batches, training length, eval mode asserted per call.
 
-    def __init__(self, classifier: TextClassifier, on_call: Callable[[], None] = lambda: None) -> None:
+    ``ask`` answers in the classifier's place: the scheduler, which merges the calls of many searches.
+    """
+
+    def __init__(self, classifier: TextClassifier, ask: Callable[[Sequence[Text]], Tensor] | None = None) -> None:
         self.classifier = classifier
         self.model = classifier  # TextAttack names its class in a notice
-        self._on_call = on_call
+        self._ask = ask or classifier.logits
 
     def __call__(self, text_input_list: Sequence[str | Sequence[str]], **_: Any) -> Tensor:
         """Logits ``(texts, labels)``; a text is a string, or a tuple of strings for several fields."""
-        self._on_call()
-        texts = [(text,) if isinstance(text, str) else tuple(text) for text in text_input_list]
-        return self.classifier.logits(texts)
+        return self._ask([(text,) if isinstance(text, str) else tuple(text) for text in text_input_list])
 
 
 class RawGoal(UntargetedClassification):  # type: ignore[misc]
@@ -87,12 +89,19 @@ def build_attack(recipe: Recipe, victim: Victim, query_budget: int, temperature:
         temperature: the fitted one, or None for TextAttack's raw probabilities.
     """
     attack = resolve(recipe.build).build(victim)
-    options: Mapping[str, Any] = {"query_budget": query_budget, "model_batch_size": victim.classifier.batch_size}
+    options: Mapping[str, Any] = {"query_budget": query_budget, "model_batch_size": query_budget}
     goal = RawGoal(victim, **options) if temperature is None else CalibratedGoal(victim, temperature, **options)
     if hasattr(attack.search_method, "unk_token"):
         attack.search_method.unk_token = victim.classifier.unknown_token  # TextAttack has a literal [UNK]
     constraints = [*attack.constraints, *attack.pre_transformation_constraints]
     return CountingAttack(goal, constraints, attack.transformation, attack.search_method)
+
+
+def another(attack: CountingAttack) -> CountingAttack:
+    """The same attack for another example, with a goal, caches and counters of its own; the heavy parts are shared."""
+    goal, search = copy(attack.goal_function), copy(attack.search_method)
+    constraints = [*attack.constraints, *attack.pre_transformation_constraints]
+    return type(attack)(goal, constraints, attack.transformation, search)
 
 
 def predicted_label(output: Any) -> int:

@@ -1,8 +1,9 @@
 """The watched process: attacks examples and reports each event as a line of JSON.
 
 Run as ``python -m asa_bench.attacking.worker``; jobs arrive on standard input, one a line. Events on standard output:
-``{"event": "alive"}`` at model calls (at most one a second), ``started`` with an example's id, ``row``, ``done``, and
-``failed`` with a message when the job as a whole cannot run. Everything that libraries print goes to standard error.
+``{"event": "alive"}`` at model calls (at most one a second), ``started`` with an example's id, ``row`` (in the order in
+which examples end), ``done``, and ``failed`` with a message when the job as a whole cannot run. Everything that
+libraries print goes to standard error.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from asa_bench.assets import MANIFEST
-from asa_bench.assets.textattack_home import import_textattack, no_nltk_downloads
+from asa_bench.assets.textattack_home import import_textattack
 from asa_bench.attacking.job import AttackJob
 from asa_bench.core.errors import one_line
 
@@ -48,28 +49,22 @@ class _Reporter:
 
 def _serve(job: AttackJob, reporter: _Reporter) -> None:
     try:
-        attack = _prepare(job, reporter)
+        engine = _prepare(job, reporter)
     except Exception as error:
         traceback.print_exc()
         reporter.send("failed", message=one_line(error))
         return
-    from asa_bench.attacking.driver import attack_example
-
-    for example in job.examples:
-        reporter.send("started", example_id=example.id)
-        reporter.send("row", row=attack_example(attack, example, job.columns, job.seed, job.recipe.name))
+    engine.run(lambda row: reporter.send("row", row=row), lambda name: reporter.send("started", example_id=name))
     reporter.send("done")
 
 
 def _prepare(job: AttackJob, reporter: _Reporter) -> Any:
     import_textattack(name for name in job.recipe.assets if MANIFEST[name].layout)
-    from asa_bench.attacking.victim import Victim, build_attack
+    from asa_bench.attacking.engine import Engine
 
     written = (job.checkpoint / "config.json").stat().st_mtime_ns
     classifier = _classifier(job.checkpoint, job.precision, job.device, job.attention, job.threads, written)
-    victim = Victim(classifier, on_call=reporter.alive)
-    with no_nltk_downloads():
-        return build_attack(job.recipe, victim, job.query_budget, job.temperature)
+    return Engine(job, classifier, on_call=reporter.alive)
 
 
 @lru_cache(maxsize=1)

@@ -35,6 +35,9 @@ SetOption = Annotated[
         help="Change a key of the suite, such as train.epochs=1 or attack.pwws.examples=20; may be repeated.",
     ),
 ]
+WorkersOption = Annotated[
+    int, typer.Option("--workers", metavar="N", min=1, help="Processes that attack at once, for models on a GPU.")
+]
 FreshOption = Annotated[bool, typer.Option("--fresh", help="Do cells again whose settings have changed.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")]
 FormatOption = Annotated[Format, typer.Option("--format", help="Output format.")]

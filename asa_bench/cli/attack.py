@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from asa_bench.cli.app import FreshOption, QuietOption, app, progress, quiet_libraries, show_finished
+from asa_bench.cli.app import (
+    FreshOption,
+    QuietOption,
+    WorkersOption,
+    app,
+    progress,
+    quiet_libraries,
+    show_finished,
+)
 from asa_bench.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -68,6 +76,7 @@ def attack_command(
     device: Annotated[str, typer.Option(metavar="D", help="auto, cpu, cuda or cuda:1.")] = "auto",
     threads: Annotated[int, typer.Option(metavar="N", help="CPU threads; results depend on it.")] = 2,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the attacks.")] = 0,
+    workers: WorkersOption = 1,
     fresh: FreshOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -84,7 +93,7 @@ def attack_command(
     with progress(quiet=quiet) as watching:
         finished = attack(
             model, examples=data, attacks=attacks, validation=validation, out=out, fresh=fresh, progress=watching,
-            number=examples, **settings,
+            number=examples, workers=workers, **settings,
         )  # fmt: skip
     if not quiet:
         typer.echo(_rows_used(finished))

@@ -11,6 +11,7 @@ from asa_bench.cli.app import (
     OutOption,
     QuietOption,
     SetOption,
+    WorkersOption,
     app,
     output,
     progress,
@@ -27,6 +28,7 @@ def run_command(
     out: OutOption = None,
     fresh: FreshOption = False,
     overrides: SetOption = None,
+    workers: WorkersOption = 1,
     quiet: QuietOption = False,
 ) -> None:
     """Train, attack and report everything a suite names. Finished work is kept; run again to go on."""
@@ -34,7 +36,7 @@ def run_command(
 
     quiet_libraries()
     with progress(quiet=quiet) as watching:
-        finished = run(suite, out, overrides=overrides or (), fresh=fresh, progress=watching)
+        finished = run(suite, out, overrides=overrides or (), fresh=fresh, workers=workers, progress=watching)
     show_finished(finished)
 
 

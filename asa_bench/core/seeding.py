@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
@@ -25,18 +26,34 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-@contextmanager
-def kept_random_state() -> Iterator[None]:
-    """Leave Python's, NumPy's and torch's global generators (the CPU's) as they were before the block."""
+RandomState = tuple[Any, Any, Any]
+"""States of Python's, NumPy's and torch's global generators (the CPU's)."""
+
+
+def random_state() -> RandomState:
+    """The global generators' states now."""
     import torch
 
-    before = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    return random.getstate(), np.random.get_state(), torch.get_rng_state()
+
+
+def set_random_state(state: RandomState) -> None:
+    """Put the global generators where they were."""
+    import torch
+
+    random.setstate(state[0])
+    np.random.set_state(state[1])
+    torch.set_rng_state(state[2])
+
+
+@contextmanager
+def kept_random_state() -> Iterator[None]:
+    """Leave the global generators as they were before the block."""
+    before = random_state()
     try:
         yield
     finally:
-        random.setstate(before[0])
-        np.random.set_state(before[1])
-        torch.set_rng_state(before[2])
+        set_random_state(before)
 
 
 def hash_order(ids: list[str], *salt: object) -> list[int]:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from asa_bench.core.errors import InputError
 from asa_bench.core.files import read_json
 from asa_bench.core.seeding import seed_everything
+from asa_bench.models.batching import ROWS, Encoded, batches, canonical_length
 from asa_bench.models.encoder import check_folder
 from asa_bench.models.kinds import kernel, positions
 from asa_bench.models.precision import Attention, Resolved, autocast
@@ -29,11 +31,20 @@ class TextClassifier(Protocol):
 
     @property
     def batch_size(self) -> int:
-        """Texts per call."""
+        """Most texts per batch."""
 
     @property
     def unknown_token(self) -> str:
         """What a word is replaced by to see how much it matters; empty: the word is left out."""
+
+    def encode(self, texts: Sequence[Text]) -> list[Encoded]:
+        """The texts, ready to be put into batches."""
+
+    def forward(self, batch: Sequence[Encoded]) -> Tensor:
+        """Logits ``(len(batch), labels)`` of at most ``batch_size`` texts of one length, in float32 on the CPU.
+
+        A text's row does not depend on the others.
+        """
 
     def logits(self, texts: Sequence[Text]) -> Tensor:
         """Logits ``(len(texts), labels)`` in float32 on the CPU."""
@@ -50,7 +61,8 @@ class Classifier:
     tokenizer: Any
     max_length: int
     precision: Resolved
-    batch_size: int = 32
+    batch_size: int = ROWS["cpu"]
+    """Rows of every batch."""
 
     @property
     def device(self) -> torch.device:
@@ -68,30 +80,46 @@ class Classifier:
         encoded = encode(self.tokenizer, texts, None)
         return [len(row["input_ids"]) > self.max_length for row in encoded]
 
-    def logits(self, texts: Sequence[Text]) -> Tensor:
-        """Logits ``(len(texts), labels)`` in float32 on the CPU, in eval mode.
+    def encode(self, texts: Sequence[Text]) -> list[Encoded]:
+        """Token ids of each text, cut at ``max_length``, with the length that they take up in a batch."""
+        return [self._padded(row) for row in encode(self.tokenizer, texts, self.max_length)]
 
-        Texts are batched by length, so that little is padded; the order of the rows is that of ``texts``.
+    def _padded(self, row: dict[str, list[int]]) -> Encoded:
+        length = canonical_length(len(row["input_ids"]), self.max_length)
+        fills = {"input_ids": self.tokenizer.pad_token_id, "token_type_ids": self.tokenizer.pad_token_type_id}
+        padded = {}
+        for key, values in row.items():
+            padding = [fills.get(key, 0)] * (length - len(values))
+            padded[key] = padding + values if self.tokenizer.padding_side == "left" else values + padding
+        return Encoded(length, padded)
+
+    def forward(self, batch: Sequence[Encoded]) -> Tensor:
+        """Logits ``(len(batch), labels)`` of texts of one length, in float32 on the CPU, in eval mode.
+
+        The batch is filled up to ``batch_size`` rows, so that a text's bits depend on nothing else.
 
         Raises:
             RuntimeError: when the model is in training mode (dropout would be on).
         """
         if self.model.training:
             raise RuntimeError("the model is in training mode; call model.eval() first")
-        encoded = encode(self.tokenizer, texts, self.max_length)
-        order = sorted(range(len(texts)), key=lambda i: len(encoded[i]["input_ids"]))
-        rows: list[Tensor] = [torch.empty(0)] * len(texts)
-        for start in range(0, len(order), self.batch_size):
-            chosen = order[start : start + self.batch_size]
-            for i, row in zip(chosen, self._forward([encoded[i] for i in chosen]), strict=True):
-                rows[i] = row
-        return torch.stack(rows) if rows else torch.empty(0, self.model.config.num_labels)
-
-    def _forward(self, batch: list[dict[str, list[int]]]) -> Tensor:
-        inputs = self.tokenizer.pad(batch, return_tensors="pt").to(self.device)
+        rows = [text.inputs for text in batch]
+        rows += [rows[0]] * (self.batch_size - len(rows))
+        inputs = {key: torch.from_numpy(np.array([row[key] for row in rows])).to(self.device) for key in rows[0]}
         with torch.inference_mode(), autocast(self.precision, self.device):
             logits: Tensor = self.model(**inputs).logits
-        return logits.float().cpu()
+        return logits[: len(batch)].float().cpu()
+
+    def logits(self, texts: Sequence[Text]) -> Tensor:
+        """Logits ``(len(texts), labels)`` in float32 on the CPU, in eval mode, in the order of ``texts``.
+
+        Raises:
+            RuntimeError: when the model is in training mode (dropout would be on).
+        """
+        logits = torch.empty(len(texts), self.model.config.num_labels)
+        for places, batch in batches(self.encode(texts), self.batch_size):
+            logits[places] = self.forward(batch)
+        return logits
 
 
 def encode(
@@ -110,8 +138,8 @@ def encode(
         max_length=max_length,
         return_special_tokens_mask=special_tokens,
         verbose=False,
-    )
-    return [{key: encoded[key][i] for key in encoded} for i in range(len(texts))]
+    ).data
+    return [dict(zip(encoded, values, strict=True)) for values in zip(*encoded.values(), strict=True)]
 
 
 def new_classifier(folder: Path, labels: Sequence[str], seed: int, attention: str, max_length: int) -> tuple[Any, Any]:
@@ -190,7 +218,7 @@ def classifier_labels(folder: Path) -> tuple[str, ...]:
 
 
 def load_classifier(
-    folder: Path, precision: Resolved, device: torch.device, attention: Attention = "auto", batch_size: int = 32
+    folder: Path, precision: Resolved, device: torch.device, attention: Attention = "auto"
 ) -> Classifier:
     """A trained classifier from a checkpoint folder, in eval mode; texts are cut at the training length.
 
@@ -212,5 +240,5 @@ def load_classifier(
         tokenizer=tokenizer,
         max_length=min(tokenizer.model_max_length, positions(model.config)),
         precision=precision,
-        batch_size=batch_size,
+        batch_size=ROWS[device.type],
     )

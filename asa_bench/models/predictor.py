@@ -12,6 +12,7 @@ from torch import Tensor
 
 from asa_bench.core.errors import InputError, one_line
 from asa_bench.core.fingerprint import fingerprint
+from asa_bench.models.batching import Encoded
 from asa_bench.models.classifier import Text
 
 Predict = Callable[[list[Any]], Any]
@@ -33,6 +34,18 @@ class Predictor:
     batch_size: int = 32
     unknown_token: str = ""
     """There is no tokenizer to ask, so words are ranked by leaving each out."""
+
+    def encode(self, texts: Sequence[Text]) -> list[Encoded]:
+        """The texts as they are; what the function makes of their lengths is not known."""
+        return [Encoded(0, text) for text in texts]
+
+    def forward(self, batch: Sequence[Encoded]) -> Tensor:
+        """Log-probabilities ``(len(batch), labels)`` of one batch.
+
+        Raises:
+            InputError: when the function gives another shape, or rows that are no probabilities.
+        """
+        return self._ask([text.inputs for text in batch])
 
     def logits(self, texts: Sequence[Text]) -> Tensor:
         """Log-probabilities ``(len(texts), labels)`` in float32.

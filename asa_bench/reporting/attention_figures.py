@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from asa_bench.reporting.drawing import INK, Plot, colour, marker, short, tidy
 from asa_bench.reporting.formats import listed, number
@@ -90,6 +90,7 @@ def attention_divergence(view: View) -> Plot | None:
         axes.plot(values.index, values, color=colour(1), marker="s", markersize=4.5, linewidth=1.6, label="ASA's mask")
         axes.set_title(short(name))
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         _layers(axes)
     grid[0].set_ylabel("Divergence of attention (nats)")
     figure.legend(*grid[0].get_legend_handles_labels(), loc="outside right upper", labelcolor=INK)

@@ -33,7 +33,7 @@ def pareto(view: View) -> Plot | None:
         low, high = (value if bound is None else 100 * bound for bound in (estimate.low, estimate.high))
         axes.errorbar(
             [cost], [value], yerr=[[max(value - low, 0.0)], [max(high - value, 0.0)]], fmt=marker(position),
-            color=colour(position), label=short(name), markersize=6, elinewidth=1.0, capsize=2.5,
+            color=colour(position), label=short(name), markersize=6, elinewidth=1.0, capsize=2.5, clip_on=False,
         )  # fmt: skip
     best = frontier({name: (cost, estimate.value or 0.0) for name, (cost, estimate) in points.items()})
     axes.plot(
@@ -87,7 +87,8 @@ def learning_curve(view: View) -> Plot | None:
             points = curve_points(view, name, wanted, of)
             below, above = ([100 * abs(p[bound] - p[0]) for p in points.values()] for bound in (1, 2))
             axes.errorbar(
-                list(points), [100 * value for value, _, _ in points.values()], yerr=[below, above],
+                [size * (1 + 0.015 * position) for size in points],  # side by side, so that no bar hides another
+                [100 * value for value, _, _ in points.values()], yerr=[below, above], clip_on=False,
                 color=colour(position), marker=marker(position), markersize=4.5, linewidth=1.4, elinewidth=0.7,
                 label=short(name),
             )  # fmt: skip

@@ -30,10 +30,10 @@ def built(
     return build_attack(recipes()[recipe], Victim(classifier), budget, temperature)
 
 
-def rows_of(attack: Any, chosen: list[Example]) -> list[dict[str, Any]]:
+def rows_of(attack: Any, chosen: list[Example], recipe: str = "deepwordbug") -> list[dict[str, Any]]:
     from asa_bench.attacking.driver import attack_example
 
-    rows = [attack_example(attack, example, ("text",), 0, "deepwordbug") for example in chosen]
+    rows = [attack_example(attack, example, ("text",), 0, recipe) for example in chosen]
     return sorted(({**row, "seconds": 0} for row in rows), key=lambda row: str(row["example_id"]))
 
 

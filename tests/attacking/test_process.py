@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 from asa_bench.attacking.job import AttackJob
 from asa_bench.attacking.process import AttackFailedError, AttackProcess
 from asa_bench.attacking.recipe import recipes
+from asa_bench.attacking.workers import AttackWorkers
+from asa_bench.tasks import Example
 
 from .test_attack import built, examples, rows_of
 
@@ -32,7 +35,9 @@ def job(checkpoint: Path) -> AttackJob:
     )
 
 
-def collected(process: AttackProcess, job: AttackJob, act: Any = lambda rows: None) -> list[dict[str, Any]]:
+def collected(
+    process: AttackProcess | AttackWorkers, job: AttackJob, act: Any = lambda rows: None
+) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
 
     def keep(row: dict[str, Any]) -> None:
@@ -68,21 +73,25 @@ def test_a_killed_process_starts_anew_and_nothing_is_lost_or_doubled(
     assert comparable(rows) == rows_of(built(classifier), list(job.examples))
 
 
-def test_a_hanging_process_costs_one_example(job: AttackJob, tmp_path: Path) -> None:
-    long = job.model_copy(update={"examples": tuple(examples(40))})
-    with AttackProcess(tmp_path / "log.txt", hang_seconds=60) as process:
+class WithBrokenVictim(AttackProcess):
+    command = (sys.executable, str(Path(__file__).with_name("broken_victim.py")))
 
-        def stop_after_two(rows: list[dict[str, Any]]) -> None:
-            if len(rows) == 2 and process.pid:
-                os.kill(process.pid, signal.SIGSTOP)
-                process._hang_seconds = 2
-            elif len(rows) > 2:
-                process._hang_seconds = 60
 
-        rows = collected(process, long, stop_after_two)
-    assert [row["example_id"] for row in rows] == [example.id for example in long.examples]
-    timeouts = [row for row in rows if row["outcome"] == "timeout"]
-    assert [row["message"] for row in timeouts] == ["no model call for 2 s"]
+def test_only_the_guilty_example_pays_when_the_process_hangs_or_dies(
+    job: AttackJob, classifier: Any, tmp_path: Path
+) -> None:
+    innocent = list(job.examples)
+    guilty = [Example(name, (f"this {name} film was good",), 1) for name in ("hanging", "deadly")]
+    mixed = (*innocent[:3], guilty[0], *innocent[3:5], guilty[1], innocent[5])
+    with WithBrokenVictim(tmp_path / "log.txt", hang_seconds=5) as process:
+        rows = collected(process, job.model_copy(update={"examples": mixed, "in_flight": 5}))
+    ended = {row["example_id"]: (row["outcome"], row["message"]) for row in rows if row["message"]}
+    assert ended == {
+        "hanging": ("timeout", "no model call for 5 s"),
+        "deadly": ("error", "the attack process ended with status -9"),
+    }
+    others = [row for row in rows if row["example_id"] not in ended]
+    assert comparable(others) == rows_of(built(classifier), innocent)
 
 
 def test_a_job_that_cannot_start_leaves_nothing_to_the_next(job: AttackJob, classifier: Any, tmp_path: Path) -> None:
@@ -108,3 +117,22 @@ def test_an_attack_that_cannot_be_built_says_why(job: AttackJob, tmp_path: Path)
         pytest.raises(AttackFailedError, match=r"^FileNotFoundError: "),
     ):
         collected(process, lost)
+
+
+def test_two_workers_give_the_same_rows_and_fail_together(job: AttackJob, classifier: Any, tmp_path: Path) -> None:
+    with AttackWorkers(tmp_path / "log.txt", 2) as workers:
+        with pytest.raises(AttackFailedError, match=r"^FileNotFoundError: "):
+            collected(workers, job.model_copy(update={"checkpoint": tmp_path / "nowhere"}))
+        rows = collected(workers, job)
+    assert comparable(rows) == rows_of(built(classifier), list(job.examples))
+
+
+def test_workers_end_when_their_rows_cannot_be_kept(job: AttackJob, tmp_path: Path) -> None:
+    def full(_: Any) -> None:
+        raise OSError("disk full")
+
+    with AttackWorkers(tmp_path / "log.txt", 2) as workers:
+        started = list(workers._processes)
+        with pytest.raises(OSError, match=r"^disk full$"):
+            collected(workers, job, full)
+        assert [process.pid for process in started] == [None, None]

@@ -380,11 +380,8 @@ class TestCommand:
         code, out, _ = cli("reference", "save", old.path, "released")
         assert (code, out.startswith("reference: reports/references/released.json (")) == (0, True)
         new = make_run("new", {"pwws": outcomes(30)})
-        assert cli("reference", "save", new.path, "released") == (
-            2,
-            "",
-            "asa-bench: reports/references/released.json: there is a reference of that name; --replace writes over it\n",
-        )
+        message = "reports/references/released.json: there is a reference of that name; --replace writes over it"
+        assert cli("reference", "save", new.path, "released") == (2, "", f"asa-bench: {message}\n")
         assert cli("reference", "save", old.path, "released", "--replace").code == 0
         assert cli("gate", "released", new.path).out == cli("gate", old.path, new.path).out
         assert (

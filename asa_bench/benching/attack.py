@@ -1,0 +1,162 @@
+"""The attack engine's speed: ratios of times taken in one run, on the same examples with the same seeds and budget."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+
+from asa_bench.assets import MANIFEST
+from asa_bench.assets.textattack_home import import_textattack, no_nltk_downloads
+from asa_bench.attacking.job import AttackJob
+from asa_bench.attacking.recipe import resolve
+from asa_bench.attacking.rows import Row
+from asa_bench.benching.model import trained_baseline
+from asa_bench.core.seeding import kept_random_state
+from asa_bench.model_plan import ModelPlan, ModelRun, given_checkpoint, make_model_plan
+from asa_bench.models.batching import Encoded
+from asa_bench.models.classifier import Classifier, Text, load_classifier
+from asa_bench.models.precision import Precision, Resolved, autocast, default_device, has_bf16
+from asa_bench.tasks.movie_sentiment import NAME
+
+Result = TypeVar("Result")
+
+WARM_UP = 2
+"""Examples that are attacked before anything is timed, so that no one pays for loading libraries and lexicons."""
+
+ALIKE = ("outcome", "adversarial_text", "queries")
+"""What of an example's row has to equal stock TextAttack's."""
+
+
+def bench_attacks(
+    attacks: Sequence[str],
+    *,
+    model: str | None = None,
+    data: str = NAME,
+    examples: int = 50,
+    query_budget: int = 200,
+    precision: Precision = "auto",
+    threads: int = 2,
+) -> Iterator[dict[str, Any]]:
+    """Time each attack in each precision; one record each, as it is done.
+
+    Args:
+        attacks: recipes.
+        model: a folder or Hub name of a sequence classifier; by default the shipped encoder, trained for a short while.
+        data: rows to attack.
+        examples: how many of them.
+        query_budget: most queries per example, on both sides.
+        precision: *auto* is fp32, and bf16 where the device computes in it.
+        threads: CPU threads.
+
+    Raises:
+        InputError: for anything wrong with model, data or recipes.
+    """
+    with tempfile.TemporaryDirectory() as scratch, kept_random_state():
+        given = given_checkpoint(model or str(trained_baseline(Path(scratch) / "model", threads)))
+        for chosen in _precisions(precision):
+            asked = ModelRun(
+                attack=tuple(attacks), examples=examples, query_budget=query_budget, temperature="raw",
+                precision=chosen, threads=threads,
+            )  # fmt: skip
+            plan = make_model_plan(asked, given, data, None)
+            for job in _jobs(plan):
+                yield {"attack": job.recipe.name, "precision": chosen, "examples": examples, **measured(job)}
+
+
+def _precisions(asked: Precision) -> tuple[Resolved, ...]:
+    if asked != "auto":
+        return (asked,)
+    return ("fp32", "bf16") if has_bf16(default_device()) else ("fp32",)
+
+
+def _jobs(plan: ModelPlan) -> Iterator[AttackJob]:
+    (task,) = plan.tasks
+    for settings, recipe in (plan.attack(attack.name) for attack in plan.attacks):
+        yield AttackJob(
+            recipe=recipe,
+            checkpoint=plan.given.folder or Path(),
+            columns=plan.tasks[task].text_columns,
+            examples=plan.attacked_examples(task, settings),
+            query_budget=settings.budget(recipe),
+            temperature=None,
+            seed=plan.settings.seed,
+            precision=plan.precision,
+            attention=plan.attention(plan.given.encoder),
+            threads=plan.threads,
+            device=str(plan.device),
+        )
+
+
+def measured(job: AttackJob) -> dict[str, float]:
+    """Speeds of one attack, and the share of examples that end as in stock TextAttack."""
+    library = import_textattack(name for name in job.recipe.assets if MANIFEST[name].layout)
+    library.shared.logger.setLevel(logging.ERROR)  # it does not know our classes, and says so
+    torch.set_num_threads(job.threads)
+    loaded = load_classifier(job.checkpoint, job.precision, torch.device(job.device), job.attention)
+    classifier = Recording(**vars(loaded))
+    warm_up = job.model_copy(update={"examples": job.examples[:WARM_UP]})
+    for attack in (_engine_rows, _stock_rows):
+        attack(warm_up, classifier)
+    classifier.asked.clear()
+    rows, seconds = _timed(lambda: _engine_rows(job, classifier))
+    texts = list(classifier.asked)
+    _, bare = _timed(lambda: loaded.logits(texts))
+    stock, stock_seconds = _timed(lambda: _stock_rows(job, classifier))
+    count = len(job.examples)
+    return {
+        "stock_examples_per_second": count / stock_seconds,
+        "examples_per_second": count / seconds,
+        "speedup": stock_seconds / seconds,
+        "forward_share": bare / seconds,
+        "identical": sum(_alike(stock[name], row) for name, row in rows.items()) / count,
+    }
+
+
+@dataclass(frozen=True)
+class Recording(Classifier):
+    """A classifier that remembers the texts it was asked for, each once."""
+
+    asked: dict[Text, None] = field(default_factory=dict)
+
+    def encode(self, texts: Sequence[Text]) -> list[Encoded]:
+        """Token ids of each text."""
+        self.asked.update(dict.fromkeys(texts))
+        return super().encode(texts)
+
+
+def _engine_rows(job: AttackJob, classifier: Classifier) -> dict[str, Row]:
+    from asa_bench.attacking.engine import Engine
+
+    rows: list[Row] = []
+    Engine(job, classifier).run(rows.append)
+    return {row["example_id"]: row for row in rows}
+
+
+def _stock_rows(job: AttackJob, classifier: Classifier) -> dict[str, Row]:
+    """Rows of TextAttack's own recipe, goal function and wrapper, one example after the other."""
+    from textattack.models.wrappers import HuggingFaceModelWrapper
+
+    from asa_bench.attacking.driver import attack_example
+
+    with no_nltk_downloads(), autocast(classifier.precision, classifier.device):
+        attack = resolve(job.recipe.build).build(HuggingFaceModelWrapper(classifier.model, classifier.tokenizer))
+        attack.goal_function.query_budget = job.query_budget
+        rows = [attack_example(attack, example, job.columns, job.seed, job.recipe.name) for example in job.examples]
+    return {row["example_id"]: row for row in rows}
+
+
+def _alike(stock: Row, row: Row) -> bool:
+    return all(stock[column] == row[column] for column in ALIKE)
+
+
+def _timed(call: Callable[[], Result]) -> tuple[Result, float]:
+    started = time.perf_counter()
+    result = call()
+    return result, time.perf_counter() - started

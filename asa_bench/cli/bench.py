@@ -1,0 +1,91 @@
+"""``bench``: how fast this machine is."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.table import Table
+
+from asa_bench.cli.app import app, output, quiet_libraries
+
+bench_app = typer.Typer(no_args_is_help=True, help="This machine's speed, as ratios taken in one run.")
+app.add_typer(bench_app, name="bench")
+
+
+@bench_app.command("attack")
+def bench_attack_command(
+    attacks: Annotated[
+        list[str] | None,
+        typer.Option("--attack", metavar="NAME", help="A recipe; may be repeated. deepwordbug and pwws by default."),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="PATH-OR-HUB", help="A sequence classifier; by default one that is trained first."),
+    ] = None,
+    data: Annotated[str, typer.Option(metavar="FILE-OR-HUB", help="Rows to attack.")] = "movie-sentiment",
+    examples: Annotated[int, typer.Option(metavar="N", min=1, help="Rows to attack.")] = 50,
+    query_budget: Annotated[int, typer.Option(metavar="N", min=1, help="Most queries per example.")] = 200,
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16"], typer.Option(metavar="auto|fp32|bf16", help="auto: all that the device has.")
+    ] = "auto",
+    threads: Annotated[int, typer.Option(metavar="N", min=1, help="CPU threads.")] = 2,
+    form: Annotated[Literal["text", "json"], typer.Option("--format", help="Output format.")] = "text",
+) -> None:
+    """Time attacks against stock TextAttack and the bare forward pass, on the same examples, seeds and budget."""
+    from asa_bench.benching.attack import bench_attacks
+
+    quiet_libraries()
+    records = list(
+        bench_attacks(
+            attacks or ["deepwordbug", "pwws"], model=model, data=data, examples=examples, query_budget=query_budget,
+            precision=precision, threads=threads,
+        )
+    )  # fmt: skip
+    if form == "json":
+        typer.echo(json.dumps(records, indent=2))
+    else:
+        output().print(_table(records))
+
+
+@bench_app.command("train")
+def bench_train_command(
+    defences: Annotated[
+        list[str] | None, typer.Option("--defence", metavar="NAME", help="A method; may be repeated. All by default.")
+    ] = None,
+    encoder: Annotated[str, typer.Option(metavar="NAME", help="A shipped encoder or a local folder.")] = "minilm",
+    batch_size: Annotated[int, typer.Option(metavar="N", min=1, help="Examples per step.")] = 32,
+    max_length: Annotated[int, typer.Option(metavar="N", min=4, help="Longest text, in tokens.")] = 128,
+    steps: Annotated[int, typer.Option(metavar="N", min=1, help="Timed steps per defence.")] = 20,
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16"], typer.Option(metavar="auto|fp32|bf16", help="Number format of the model.")
+    ] = "auto",
+    threads: Annotated[int, typer.Option(metavar="N", min=1, help="CPU threads.")] = 2,
+    form: Annotated[Literal["text", "json"], typer.Option("--format", help="Output format.")] = "text",
+) -> None:
+    """Time and memory of a training step of each defence, as ratios to the baseline's, taken in turn."""
+    from asa_bench.benching.train import bench_training
+    from asa_bench.models.encoder import EncoderSettings
+
+    quiet_libraries()
+    records = bench_training(
+        defences, encoder=EncoderSettings(name=encoder), batch_size=batch_size, max_length=max_length, steps=steps,
+        precision=precision, threads=threads,
+    )  # fmt: skip
+    if form == "json":
+        typer.echo(json.dumps(records, indent=2))
+    else:
+        output().print(_table(records))
+
+
+def _table(records: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, header_style="bold")
+    for column in records[0]:
+        table.add_column(
+            column.replace("_", " "),
+            justify="left" if column in ("attack", "defence", "precision", "device") else "right",
+        )
+    for record in records:
+        table.add_row(*(f"{value:.3g}" if isinstance(value, float) else str(value) for value in record.values()))
+    return table
