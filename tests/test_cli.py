@@ -18,6 +18,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from asa_bench.attacking.recipe import recipes
 from asa_bench.core.files import write_json
 from asa_bench.records import schema
 from asa_bench.records.store import write_table
@@ -111,7 +112,7 @@ def test_malformed_toml(cli: Cli, tmp_path: Path) -> None:
         ),
         (
             {"attack": [{"recipe": "pwss"}]},
-            "SUITE: unknown attack 'pwss'; did you mean 'pwws'? (known: deepwordbug, pwws)",
+            f"SUITE: unknown attack 'pwss'; did you mean 'pwws'? (known: {', '.join(sorted(recipes()))})",
         ),
         ({"trian": {}}, "SUITE: unknown key 'trian'; did you mean 'train'?"),
         ({"train": {"epochs": 0}}, "SUITE: train.epochs: expected >= 1, got 0"),

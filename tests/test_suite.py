@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from asa_bench.attacking.recipe import recipes
 from asa_bench.core.errors import InputError
 from asa_bench.suite import load_suite, override, shipped_suites
 from tests.tomls import write_suite
@@ -182,7 +183,7 @@ def test_override_reads_toml_and_falls_back_to_text() -> None:
         ),
         (
             {"attack": [{"recipe": "pwss"}]},
-            "unknown attack 'pwss'; did you mean 'pwws'? (known: deepwordbug, pwws)",
+            f"unknown attack 'pwss'; did you mean 'pwws'? (known: {', '.join(sorted(recipes()))})",
         ),
         (
             {"task": {"name": "movie-sentimnet"}},

@@ -10,11 +10,13 @@ from typing import Any
 
 import torch
 from textattack import Attack
-from textattack.goal_functions import UntargetedClassification
+from textattack.attack_results import AttackResult, FailedAttackResult, MaximizedAttackResult, SuccessfulAttackResult
+from textattack.goal_functions import ClassificationGoalFunction, GoalFunction, InputReduction, UntargetedClassification
 from textattack.models.wrappers import ModelWrapper
 from torch import Tensor
 
 from asa_bench.attacking.recipe import Recipe, resolve
+from asa_bench.core.errors import InputError
 from asa_bench.models.classifier import TextClassifier
 
 
@@ -62,6 +64,17 @@ class CalibratedGoal(UntargetedClassification):  # type: ignore[misc]
         return -float(model_output[self.ground_truth_output])
 
 
+class Reduction(InputReduction):  # type: ignore[misc]
+    """Input reduction on probabilities at a temperature (1: the model's own): its score is no use with logarithms."""
+
+    def __init__(self, victim: Victim, temperature: float, **options: Any) -> None:
+        super().__init__(victim, maximizable=True, **options)
+        self._temperature = temperature
+
+    def _process_model_outputs(self, inputs: Any, scores: Tensor) -> Tensor:
+        return (scores.double() / self._temperature).softmax(dim=1)
+
+
 class CountingAttack(Attack):  # type: ignore[misc]
     """TextAttack's attack, which also counts the candidate texts that its constraints let through.
 
@@ -70,11 +83,20 @@ class CountingAttack(Attack):  # type: ignore[misc]
 
     candidates = 0
 
-    def get_transformations(self, *arguments: Any, **options: Any) -> Any:
-        """Candidates for one text, as TextAttack finds them."""
-        found = super().get_transformations(*arguments, **options)
+    def filter_transformations(self, *arguments: Any, **options: Any) -> Any:
+        """Candidates that the constraints let through, as TextAttack finds them."""
+        found = super().filter_transformations(*arguments, **options)
         self.candidates += len(found)
         return found
+
+    def _attack(self, initial_result: Any) -> AttackResult:
+        """A maximised goal has succeeded when it changed the text at all."""
+        result = super()._attack(initial_result)
+        if not isinstance(result, MaximizedAttackResult):
+            return result
+        before, after = result.original_result, result.perturbed_result
+        unchanged = before.attacked_text.text == after.attacked_text.text
+        return (FailedAttackResult if unchanged else SuccessfulAttackResult)(before, after)
 
 
 def build_attack(recipe: Recipe, victim: Victim, query_budget: int, temperature: float | None) -> CountingAttack:
@@ -85,14 +107,28 @@ def build_attack(recipe: Recipe, victim: Victim, query_budget: int, temperature:
         victim: the model.
         query_budget: most queries per example.
         temperature: the fitted one, or None for TextAttack's raw probabilities.
+
+    Raises:
+        InputError: when the recipe is none for a text classifier.
     """
-    attack = resolve(recipe.build).build(victim)
+    attack = resolve(recipe.build).build(victim, **recipe.options)
     options: Mapping[str, Any] = {"query_budget": query_budget, "model_batch_size": victim.classifier.batch_size}
-    goal = RawGoal(victim, **options) if temperature is None else CalibratedGoal(victim, temperature, **options)
+    goal = _goal(attack.goal_function, victim, temperature, options)
     if hasattr(attack.search_method, "unk_token"):
         attack.search_method.unk_token = victim.classifier.unknown_token  # TextAttack has a literal [UNK]
     constraints = [*attack.constraints, *attack.pre_transformation_constraints]
     return CountingAttack(goal, constraints, attack.transformation, attack.search_method)
+
+
+def _goal(
+    stock: GoalFunction, victim: Victim, temperature: float | None, options: Mapping[str, Any]
+) -> ClassificationGoalFunction:
+    """Our goal function in the place of the recipe's."""
+    if isinstance(stock, InputReduction):
+        return Reduction(victim, temperature or 1.0, **options)
+    if not isinstance(stock, UntargetedClassification):
+        raise InputError(f"goal function '{type(stock).__name__}': expected UntargetedClassification or InputReduction")
+    return RawGoal(victim, **options) if temperature is None else CalibratedGoal(victim, temperature, **options)
 
 
 def predicted_label(output: Any) -> int:
