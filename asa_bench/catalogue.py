@@ -51,10 +51,7 @@ def _tasks() -> list[Entry]:
 
 
 def _suites() -> list[Entry]:
-    return [
-        _entry(name, "suite", load_suite(name).suite.assets(), str(SUITES / f"{name}.toml"))
-        for name in shipped_suites()
-    ]
+    return [_entry(name, "suite", load_suite(name).assets(), str(SUITES / f"{name}.toml")) for name in shipped_suites()]
 
 
 def _entry(name: str, kind: str, assets: Sequence[str], source: str, lacks: Sequence[str] = ()) -> Entry:

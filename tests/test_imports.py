@@ -24,7 +24,18 @@ LEVELS = (
     {"attacking"},
     {"probes"},
     {"reporting", "tracking", "console"},
-    {"suite", "plan", "suite_plan", "model_plan", "running", "benchmark", "model_run", "estimate", "catalogue"},
+    {
+        "suite",
+        "plan",
+        "suite_plan",
+        "model_plan",
+        "model_settings",
+        "running",
+        "benchmark",
+        "model_run",
+        "estimate",
+        "catalogue",
+    },
     {"cli", "__init__", "__main__"},
 )
 """Parts of the package, lowest first: each may import its own level and those below."""

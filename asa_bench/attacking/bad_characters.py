@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any, Literal
 
+import numpy as np
 from textattack import Attack
 from textattack.attack_recipes import AttackRecipe
 from textattack.goal_function_results import GoalFunctionResultStatus
@@ -85,7 +86,8 @@ class BudgetedEvolution(DifferentialEvolution):  # type: ignore[misc]
 
         self.get_goal_results = watched
         try:
-            super().perform_search(initial_result)
+            with np.errstate(invalid="ignore"):  # scipy subtracts infinities where constraints refuse everything
+                super().perform_search(initial_result)
         except _Finished:
             pass
         finally:
@@ -96,7 +98,7 @@ class BudgetedEvolution(DifferentialEvolution):  # type: ignore[misc]
         """Takes the transformation's ways to perturb a text."""
         fits: bool = super().check_transformation_compatibility(transformation)
         if fits:
-            self.apply_perturbation = _keeping_fields(self.apply_perturbation)
+            self.apply_perturbation = _marked(self.apply_perturbation, transformation)
         return fits
 
 
@@ -108,9 +110,15 @@ def _succeeded(result: Any) -> bool:
     return bool(result.goal_status == GoalFunctionResultStatus.SUCCEEDED)
 
 
-def _keeping_fields(perturb: Callable[..., AttackedText]) -> Callable[..., AttackedText]:
+def _marked(perturb: Callable[..., AttackedText], transformation: Any) -> Callable[..., AttackedText]:
+    """``perturb`` whose texts have the original's fields and, as constraints want it, say where they come from."""
+
     def apply(text: AttackedText, vector: Any, precomputed: Any) -> AttackedText:
-        return with_fields(text, perturb(text, vector, precomputed))
+        if np.isnan(vector).any():
+            return text  # scipy's last step, where constraints refused everything
+        perturbed = with_fields(text, perturb(text, vector, precomputed))
+        perturbed.attack_attrs["last_transformation"] = transformation
+        return perturbed
 
     return apply
 

@@ -25,6 +25,8 @@ class AttackHere:
         from asa_bench.attacking.victim import Victim, build_attack
 
         with no_nltk_downloads(), kept_random_state():
-            attack = build_attack(job.recipe, Victim(self._classifier), job.query_budget, job.temperature)
+            attack = build_attack(
+                job.recipe, Victim(self._classifier), job.query_budget, job.temperature, job.frame, job.search
+            )
             for example in job.examples:
                 on_row(attack_example(attack, example, job.columns, job.seed, job.recipe.name))

@@ -78,6 +78,14 @@ class Recipe(Settings):
                 raise ValueError(str(unknown("official asset", name, OFFICIAL)))
         return names
 
+    def made(self, victim: Any) -> Any:
+        """TextAttack's attack on ``victim``.
+
+        Raises:
+            InputError: when ``build`` names no recipe.
+        """
+        return resolve(self.build).build(victim, **self.options)
+
     def lacks(self) -> list[str]:
         """What it needs that is neither here nor fetched; empty when it can run."""
         absent = [name for name in self.needs if not OFFICIAL[name].present()]
@@ -98,6 +106,15 @@ def read_recipe(path: Path) -> Recipe:
         InputError: when the file is missing, malformed or has an unknown key.
     """
     return validated(Recipe, read_toml(path), str(path))
+
+
+def find_recipe(reference: str, root: Path) -> Recipe:
+    """A recipe by name, or by the path of a TOML file that is relative to ``root``.
+
+    Raises:
+        InputError: when there is no such recipe, or its file is wrong.
+    """
+    return read_recipe(root / Path(reference).expanduser()) if reference.endswith(".toml") else recipes()[reference]
 
 
 def _trusted(module: str) -> bool:

@@ -13,9 +13,13 @@ from textattack import Attack
 from textattack.attack_results import AttackResult, FailedAttackResult, MaximizedAttackResult, SuccessfulAttackResult
 from textattack.goal_functions import ClassificationGoalFunction, GoalFunction, InputReduction, UntargetedClassification
 from textattack.models.wrappers import ModelWrapper
+from textattack.shared import AttackedText
 from torch import Tensor
 
-from asa_bench.attacking.recipe import Recipe, resolve
+from asa_bench.attacking.controls import control_search
+from asa_bench.attacking.framing import frame_constraints, within
+from asa_bench.attacking.protocols import RECIPE, Frame
+from asa_bench.attacking.recipe import Recipe
 from asa_bench.core.errors import InputError
 from asa_bench.models.classifier import TextClassifier
 
@@ -82,6 +86,20 @@ class CountingAttack(Attack):  # type: ignore[misc]
     """
 
     candidates = 0
+    frame = Frame(name=RECIPE)
+    query_budget: int | None = None
+    """What bounds the frame's rule per word."""
+
+    def attack(self, example: AttackedText, ground_truth_output: int) -> AttackResult:
+        """Attack one example, whose length may decide its budget."""
+        if self.frame.queries_per_word:
+            rule = self.frame.queries_per_word * max(example.num_words, 1)
+            self.goal_function.query_budget = min(rule, self.query_budget or rule)
+        return super().attack(example, ground_truth_output)
+
+    def _get_transformations_uncached(self, *arguments: Any, **options: Any) -> Any:
+        found = super()._get_transformations_uncached(*arguments, **options)
+        return within(found, self.frame.candidates_per_word) if self.frame.candidates_per_word else found
 
     def filter_transformations(self, *arguments: Any, **options: Any) -> Any:
         """Candidates that the constraints let through, as TextAttack finds them."""
@@ -99,25 +117,38 @@ class CountingAttack(Attack):  # type: ignore[misc]
         return (FailedAttackResult if unchanged else SuccessfulAttackResult)(before, after)
 
 
-def build_attack(recipe: Recipe, victim: Victim, query_budget: int, temperature: float | None) -> CountingAttack:
+def build_attack(
+    recipe: Recipe,
+    victim: Victim,
+    query_budget: int | None,
+    temperature: float | None,
+    frame: Frame = CountingAttack.frame,
+    search: str = "recipe",
+) -> CountingAttack:
     """TextAttack's recipe on ``victim`` with our goal function; its search and constraints are unmodified.
 
     Args:
         recipe: what to build.
         victim: the model.
-        query_budget: most queries per example.
+        query_budget: most queries per example; None where only the frame's rule per word holds.
         temperature: the fitted one, or None for TextAttack's raw probabilities.
+        frame: what a protocol demands besides.
+        search: *random* for a random search in the place of the recipe's.
 
     Raises:
         InputError: when the recipe is none for a text classifier.
     """
-    attack = resolve(recipe.build).build(victim, **recipe.options)
-    options: Mapping[str, Any] = {"query_budget": query_budget, "model_batch_size": victim.classifier.batch_size}
-    goal = _goal(attack.goal_function, victim, temperature, options)
-    if hasattr(attack.search_method, "unk_token"):
-        attack.search_method.unk_token = victim.classifier.unknown_token  # TextAttack has a literal [UNK]
-    constraints = [*attack.constraints, *attack.pre_transformation_constraints]
-    return CountingAttack(goal, constraints, attack.transformation, attack.search_method)
+    stock = recipe.made(victim)
+    budget = float("inf") if query_budget is None else query_budget
+    options: Mapping[str, Any] = {"query_budget": budget, "model_batch_size": victim.classifier.batch_size}
+    goal = _goal(stock.goal_function, victim, temperature, options)
+    guide = control_search(stock.search_method) if search == "random" else stock.search_method
+    if hasattr(guide, "unk_token"):
+        guide.unk_token = victim.classifier.unknown_token  # TextAttack has a literal [UNK]
+    constraints = [*stock.constraints, *stock.pre_transformation_constraints, *frame_constraints(frame)]
+    attack = CountingAttack(goal, constraints, stock.transformation, guide)
+    attack.frame, attack.query_budget = frame, query_budget
+    return attack
 
 
 def _goal(

@@ -69,7 +69,7 @@ def _prepare(job: AttackJob, reporter: _Reporter) -> Any:
     classifier = _classifier(job.checkpoint, job.precision, job.device, job.attention, job.threads, written)
     victim = Victim(classifier, on_call=reporter.alive)
     with no_nltk_downloads():
-        return build_attack(job.recipe, victim, job.query_budget, job.temperature)
+        return build_attack(job.recipe, victim, job.query_budget, job.temperature, job.frame, job.search)
 
 
 @lru_cache(maxsize=1)

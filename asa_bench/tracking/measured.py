@@ -10,6 +10,8 @@ from asa_bench.records.reference import unfinished
 from asa_bench.records.schema import CELL
 from asa_bench.records.store import Run
 from asa_bench.reporting.formats import percent, points
+from asa_bench.reporting.validity import reason
+from asa_bench.stats.selftest import inert
 from asa_bench.tracking.compare import CLEAN, WORST, Comparison, Difference
 from asa_bench.tracking.limits import Limits
 from asa_bench.tracking.pairing import text_attacks
@@ -47,7 +49,8 @@ def _gaps_of(metric: str, comparison: Comparison, limits: Limits) -> Iterator[st
 
 def _bad_attacks(run: Run, limits: Limits) -> Iterator[str]:
     baselines = {entry.get("name") for entry in run.suite.get("defence") or [] if entry.get("method") == "baseline"}
-    for (_, _, defence, seed, attack), rows in run.examples.groupby([*CELL, "attack"]):
+    examples = run.examples[run.examples["attack"].isin(text_attacks(run))]
+    for (_, _, defence, seed, attack), rows in examples.groupby([*CELL, "attack"]):
         where = f"attack {attack} on {defence} (seed {seed})"
         broken = float(rows["outcome"].isin(["error", "timeout"]).mean())
         if broken > limits.errors:
@@ -57,15 +60,8 @@ def _bad_attacks(run: Run, limits: Limits) -> Iterator[str]:
 
 
 def _inert(rows: pd.DataFrame, limits: Limits, *, baseline: bool) -> str | None:
-    attacked = rows[rows["outcome"].isin(["succeeded", "failed"])]
-    known = attacked["candidates"].dropna()
-    idle = float((known == 0).mean()) if len(known) else 0.0
-    if idle > limits.inert_share:
-        return f"inert, without a candidate for {percent(idle)} % of the examples"
-    success = float((attacked["outcome"] == "succeeded").mean()) if len(attacked) else 0.0
-    if baseline and success < limits.inert_success:
-        return f"inert, with {percent(success)} % success on the baseline"
-    return None
+    verdict = inert(rows, baseline=baseline, most_idle=limits.inert_share, least_success=limits.inert_success)
+    return reason(verdict) if verdict else None
 
 
 def _untested(row: Difference, limits: Limits) -> str | None:

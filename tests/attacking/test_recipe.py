@@ -8,7 +8,6 @@ import pytest
 
 from asa_bench.assets import MANIFEST
 from asa_bench.attacking.recipe import read_recipe, recipes, resolve
-from asa_bench.attacking.settings import AttackSettings, protocol
 from asa_bench.core.errors import InputError
 
 
@@ -87,15 +86,3 @@ def test_unknown_keys_are_errors(tmp_path: Path) -> None:
     path.write_text('name="mine"\ntitle="M"\npaper="p"\nbuild="asa_bench.x"\nquery_budget=5\nqueries=1\n')
     with pytest.raises(InputError, match=rf"^{path}: unknown key 'queries'; did you mean 'query_budget'\?$"):
         read_recipe(path)
-
-
-def test_the_protocol_changes_with_what_decides_the_numbers() -> None:
-    recipe = recipes()["deepwordbug"]
-    usual = protocol(AttackSettings(recipe="deepwordbug"), recipe)
-    same = protocol(AttackSettings(recipe="deepwordbug", name="other", examples=7), recipe)
-    assert usual["fingerprint"] == same["fingerprint"]
-    for changed in (
-        AttackSettings(recipe="deepwordbug", query_budget=3),
-        AttackSettings(recipe="deepwordbug", temperature="raw"),
-    ):
-        assert protocol(changed, recipe)["fingerprint"] != usual["fingerprint"]
