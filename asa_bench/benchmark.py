@@ -12,7 +12,6 @@ from typing import Any
 import pandas as pd
 
 from asa_bench.assets import asset_digests, asset_path
-from asa_bench.attacking.recipe import recipes
 from asa_bench.attacking.workers import AttackWorkers
 from asa_bench.core.environment import git_state, hardware, now, versions
 from asa_bench.core.errors import InputError
@@ -23,6 +22,7 @@ from asa_bench.records import schema
 from asa_bench.records.directory import RunDirectory
 from asa_bench.records.store import TABLES, Run, concatenate, load_run, read_table, write_csv, write_table
 from asa_bench.reporting.report import write_report
+from asa_bench.reporting.validity import invalid_attacks
 from asa_bench.running import Attacker, CellRunner, Progress
 from asa_bench.stats.floor import under_floor
 from asa_bench.stats.metrics import results
@@ -122,15 +122,17 @@ def finish(plan: Plan, directory: RunDirectory, info: dict[str, Any]) -> Run:
     tables = {name: _gather(plan, directory, name) for name in CELL_TABLES}
     for name, frame in tables.items():
         write_table(directory.path / f"{name}.parquet", frame, CELL_TABLES[name])
-    worst_case = [attack.name for attack in plan.attacks if recipes()[attack.recipe].kind == "text"]
-    metrics = results(tables["examples"], tables["predictions"], tables["calibration"], worst_case)
+    invalid = invalid_attacks(tables["examples"], info["suite"])
+    worst_case = [attack.name for attack in plan.attacks if attack.kind == "text"]
+    metrics = results(tables["examples"], tables["predictions"], tables["calibration"], worst_case, invalid)
     write_table(directory.path / "results.parquet", metrics, schema.RESULTS)
     write_table(directory.path / "curves.parquet", _curves(plan, directory, worst_case), schema.CURVES)
     write_csv(directory.path / "results.csv", metrics)
     cells = [_cell_record(cell, directory) for cell in plan.cells]
     floors = {task: plan.floor(task) for task in plan.tasks}
-    warnings = [*_failures(cells), *under_floor(tables["predictions"], floors)]
-    write_json(directory.path / "run.json", {**info, "end": info["end"] or now(), "warnings": warnings, "cells": cells})
+    warnings = [*_failures(cells), *under_floor(tables["predictions"], floors), *map(_invalidity, invalid)]
+    ended = {"end": info["end"] or now(), "warnings": warnings, "invalid": invalid, "cells": cells}
+    write_json(directory.path / "run.json", {**info, **ended})
     finished = load_run(directory.path)
     write_report(finished)
     return finished
@@ -216,3 +218,8 @@ def _failures(cells: Sequence[Mapping[str, Any]]) -> list[str]:
         f"{cell['error']}"
         for cell in failed
     ]
+
+
+def _invalidity(entry: Mapping[str, str]) -> str:
+    where = f"attack {entry['attack']} on {entry['task']} with {entry['encoder']}"
+    return f"{where} is invalid: {entry['reason']}; it says nothing about robustness"

@@ -6,23 +6,40 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from asa_bench.assets import cached
-from asa_bench.attacking.recipe import recipes
+from asa_bench.assets.doctor import Check
+from asa_bench.attacking.official import OFFICIAL
+from asa_bench.attacking.recipe import Recipe, recipes
 from asa_bench.defences import DEFENCES
 from asa_bench.suite import SUITES, load_suite, shipped_suites
 from asa_bench.tasks import TASKS
 
 Entry = dict[str, Any]
-"""``name, kind, available, missing, source``, as the Contract's JSON has it."""
+"""``name, kind, available, missing, source``."""
 
 
 def catalogue(what: Literal["attacks", "defences", "tasks", "suites"]) -> list[Entry]:
-    """One entry per thing; ``missing`` names the assets that are not in the cache yet."""
+    """One entry per thing; ``missing`` names what it lacks here, and the assets that are not in the cache yet."""
     listings = {"attacks": _attacks, "defences": _defences, "tasks": _tasks, "suites": _suites}
     return listings[what]()
 
 
 def _attacks() -> list[Entry]:
-    return [_entry(recipe.name, recipe.kind, recipe.assets, recipe.paper) for recipe in recipes().values()]
+    return [
+        _entry(recipe.name, recipe.kind, recipe.assets, recipe.paper, recipe.lacks()) for recipe in recipes().values()
+    ]
+
+
+def attack_checks() -> list[Check]:
+    """The doctor's findings about the attacks: which lack something that is never fetched, and how to get it."""
+    return [_attack_check(recipe) for recipe in recipes().values()]
+
+
+def _attack_check(recipe: Recipe) -> Check:
+    lacks = recipe.lacks()
+    remedies = [OFFICIAL[name].remedy if name in OFFICIAL else "none here" for name in lacks]
+    return Check(
+        f"attack {recipe.name}", not lacks, f"lacks {'; '.join(lacks)}" if lacks else "runs", "; ".join(remedies)
+    )
 
 
 def _defences() -> list[Entry]:
@@ -34,12 +51,9 @@ def _tasks() -> list[Entry]:
 
 
 def _suites() -> list[Entry]:
-    return [
-        _entry(name, "suite", load_suite(name).suite.assets(), str(SUITES / f"{name}.toml"))
-        for name in shipped_suites()
-    ]
+    return [_entry(name, "suite", load_suite(name).assets(), str(SUITES / f"{name}.toml")) for name in shipped_suites()]
 
 
-def _entry(name: str, kind: str, assets: Sequence[str], source: str) -> Entry:
-    missing = [asset for asset in assets if not cached(asset)]
+def _entry(name: str, kind: str, assets: Sequence[str], source: str, lacks: Sequence[str] = ()) -> Entry:
+    missing = [*lacks, *(asset for asset in assets if not cached(asset))]
     return {"name": name, "kind": kind, "available": not missing, "missing": missing, "source": source}

@@ -3,85 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from pydantic import Field, field_validator
 from typing_extensions import override
 
-from asa_bench.attacking.recipe import recipes
-from asa_bench.attacking.settings import AttackSettings
 from asa_bench.core.errors import InputError
 from asa_bench.core.files import read_json
-from asa_bench.core.registry import unknown
-from asa_bench.core.validation import NAME, Settings
+from asa_bench.model_settings import EXAMPLES, SOURCE, ModelRun, requested_attacks, sized
 from asa_bench.models.classifier import TextClassifier, classifier_labels
 from asa_bench.models.encoder import checkpoint_digest, from_hub
 from asa_bench.models.kinds import check_padding, kernel
-from asa_bench.models.precision import Kernel, Precision, default_device, resolve_precision
+from asa_bench.models.precision import Kernel, default_device, resolve_precision
 from asa_bench.models.predictor import Predictor
+from asa_bench.models.sentences import JUDGE
 from asa_bench.plan import Cell, Plan
-from asa_bench.probes.similarity import JUDGE
-from asa_bench.suite import Seed
 from asa_bench.tasks import TASKS, Example, TaskData, TaskSettings
 from asa_bench.tasks.attacked import load_attacked, with_calibration
-from asa_bench.tasks.base import Name
-
-EXAMPLES = 200
-"""Examples that are attacked unless the user says how many, or has fewer."""
-
-SOURCE = "attack"
-"""What opens messages about the command's options."""
-
-
-class ModelRun(Settings):
-    """What ``asa-bench attack`` is asked to do; each field is an option of the command."""
-
-    name: str = Field(default="model", pattern=NAME)
-    """The model's name in the tables (in the column *defence*)."""
-    task_name: str | None = Field(default=None, pattern=NAME)
-    """The task's name; by default the stem of the data's name."""
-    text: tuple[Name, ...] = Field(default=("text",), min_length=1, max_length=2)
-    """Columns of the texts; two make a pair."""
-    label: Name = "label"
-    """Column of the labels: integers are ids, strings the model's label names (whatever their case)."""
-    labelling: dict[str, str] = Field(default_factory=dict)
-    """Label in the data → label of the model, by name or id, where they differ."""
-    split: str | None = None
-    """Split of a folder, a Hub data set or a shipped task; *test* by default, where there is one."""
-    attack: tuple[str, ...] = Field(min_length=1)
-    """Recipes, see ``asa-bench list attacks``."""
-    examples: int | None = Field(default=None, ge=1)
-    """Rows to attack, drawn by the hash of their ids; 200, or all where there are fewer."""
-    query_budget: int | None = Field(default=None, ge=1)
-    """Most model queries per example; each recipe's own by default."""
-    temperature: Literal["calibrated", "raw"] = "calibrated"
-    """*calibrated* needs validation rows; without them it is *raw*, and the record says so."""
-    precision: Precision = "auto"
-    """*auto* is bf16 where the device computes in it."""
-    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
-    """*auto* is the first GPU where there is one."""
-    threads: int = Field(default=2, ge=1)
-    """CPU threads of torch; fixed, since results depend on it."""
-    seed: Seed = 0
-    """Seed of the attacks' randomness."""
-
-    @field_validator("text")
-    @classmethod
-    def _distinct(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(value)) < len(value):
-            raise ValueError(f"expected distinct columns, got {','.join(value)}")
-        return value
-
-    @field_validator("attack", mode="before")
-    @classmethod
-    def _several_in_one(cls, value: Any) -> Any:
-        """``pwws,deepwordbug`` is two attacks."""
-        names = [value] if isinstance(value, str) else value
-        return tuple(dict.fromkeys(part.strip() for name in names for part in name.split(",")))
 
 
 @dataclass(frozen=True)
@@ -111,10 +52,6 @@ class ModelPlan(Plan):
     @override
     def resolved(self) -> dict[str, Any]:
         defence = {"name": self.settings.name, "method": "given", "model": self.given.title, "digest": self.digest}
-        attacks = [
-            {**attack.model_dump(mode="json"), "kind": recipe.kind, "query_budget": attack.budget(recipe)}
-            for attack, recipe in ((attack, recipes()[attack.recipe]) for attack in self.attacks)
-        ]
         columns: dict[str, Any] = {
             "text": list(self.settings.text),
             "label": self.settings.label,
@@ -127,7 +64,7 @@ class ModelPlan(Plan):
             "task": [{"name": name, **self.data, **columns} for name in self.tasks],
             "encoder": [{"name": self.given.encoder}],
             "defence": [defence],
-            "attack": attacks,
+            "attack": [attack.resolved() for attack in self.attacks],
             "threads": self.threads,
         }
 
@@ -138,7 +75,7 @@ class ModelPlan(Plan):
 
     @override
     def assets(self) -> list[str]:
-        return sorted({JUDGE, *(name for attack in self.attacks for name in recipes()[attack.recipe].assets)})
+        return sorted({JUDGE, *(name for attack in self.attacks for name in attack.assets)})
 
     @override
     def attention(self, encoder: str) -> Kernel:
@@ -202,9 +139,7 @@ def make_model_plan(
     Raises:
         InputError: for anything wrong with data, labels, recipes or sizes.
     """
-    for name in settings.attack:
-        if name not in recipes():
-            raise InputError(f"--attack: {unknown('attack', name, recipes())}")
+    found = requested_attacks(settings)
     rows = _rows(settings, given, data, "--data")
     asked = min(EXAMPLES, len(rows)) if settings.examples is None else settings.examples
     if asked > len(rows):
@@ -219,7 +154,7 @@ def make_model_plan(
         name=f"{settings.name}-on-{task}",
         source=SOURCE,
         tasks={task: loaded},
-        attacks=_attacks(settings, asked, calibrated=bool(loaded.validation)),
+        attacks=sized(settings, found, asked, calibrated=bool(loaded.validation)),
         device=device,
         precision=resolve_precision(settings.precision, device),
         threads=settings.threads,
@@ -256,16 +191,6 @@ def _held_out(
 
 def _is_shipped(data: str | tuple[Example, ...]) -> bool:
     return isinstance(data, str) and data in TASKS and not Path(data).exists()
-
-
-def _attacks(settings: ModelRun, examples: int, *, calibrated: bool) -> tuple[AttackSettings, ...]:
-    temperature = settings.temperature if calibrated else "raw"
-    common: Mapping[str, Any] = {
-        "examples": examples,
-        "query_budget": settings.query_budget,
-        "temperature": temperature,
-    }
-    return tuple(AttackSettings(name=name, recipe=name, **common) for name in settings.attack)
 
 
 def _digest(given: Given, test: tuple[Example, ...]) -> str:

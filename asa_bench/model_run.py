@@ -13,7 +13,8 @@ from asa_bench.attacking.here import AttackHere
 from asa_bench.benchmark import carry_out
 from asa_bench.core.errors import InputError
 from asa_bench.core.validation import validated
-from asa_bench.model_plan import SOURCE, Given, ModelRun, given_checkpoint, make_model_plan
+from asa_bench.model_plan import Given, given_checkpoint, make_model_plan
+from asa_bench.model_settings import SOURCE, ModelRun
 from asa_bench.models.predictor import Predict, Predictor
 from asa_bench.plan import default_directory
 from asa_bench.records.directory import RunDirectory
@@ -53,7 +54,7 @@ def attack(
         model: a folder or Hub name of a sequence classifier, or a model of transformers.
         tokenizer: its tokenizer, with a model of transformers.
         examples: rows to attack.
-        attacks: recipes, see ``asa-bench list attacks``.
+        attacks: recipes, see ``asa-bench list attacks``, or paths of TOML files.
         predict: instead of ``model``: any function from a list of texts to probabilities ``(texts, labels)``. It is
             attacked in this process.
         labels: with ``predict``: names of its columns.
@@ -63,7 +64,7 @@ def attack(
         workers: processes that attack at once, for models on a GPU; results do not depend on it.
         progress: who is told how the work goes.
         number: how many of the examples to attack; 200, or all where there are fewer.
-        settings: further fields of :class:`asa_bench.model_plan.ModelRun`, such as ``name``, ``seed`` or
+        settings: further fields of :class:`asa_bench.model_settings.ModelRun`, such as ``name``, ``seed`` or
             ``labelling``: what the model calls the data's labels.
 
     Returns:

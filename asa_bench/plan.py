@@ -12,14 +12,14 @@ from typing import Any, Literal
 import torch
 
 from asa_bench.assets import asset_digests
-from asa_bench.attacking.recipe import Recipe, recipes
-from asa_bench.attacking.settings import AttackSettings, protocol
+from asa_bench.attacking.planned import PlannedAttack
+from asa_bench.attacking.settings import AttackSettings
 from asa_bench.core.errors import InputError
 from asa_bench.core.fingerprint import fingerprint
 from asa_bench.models.classifier import TextClassifier, load_classifier
 from asa_bench.models.precision import Kernel, Resolved
+from asa_bench.models.sentences import JUDGE
 from asa_bench.probes import evaluation
-from asa_bench.probes.similarity import JUDGE
 from asa_bench.records.directory import RunDirectory, Status
 from asa_bench.tasks import Example, TaskData, choose
 
@@ -76,7 +76,7 @@ class Plan(ABC):
     source: str
     """The suite's file, or the command, which opens messages about it."""
     tasks: dict[str, TaskData]
-    attacks: tuple[AttackSettings, ...]
+    attacks: tuple[PlannedAttack, ...]
     device: torch.device
     precision: Resolved
     threads: int
@@ -128,10 +128,9 @@ class Plan(ABC):
         """The cell's model, ready to be asked."""
         return load_classifier(self.checkpoint(cell, models), self.precision, self.device, self.attention(cell.encoder))
 
-    def attack(self, name: str) -> tuple[AttackSettings, Recipe]:
-        """The attack of that name, and its recipe."""
-        settings = next(attack for attack in self.attacks if attack.name == name)
-        return settings, recipes()[settings.recipe]
+    def attack(self, name: str) -> PlannedAttack:
+        """The attack of that name."""
+        return next(attack for attack in self.attacks if attack.name == name)
 
     def attacked_examples(self, task: str, attack: AttackSettings) -> tuple[Example, ...]:
         """The test examples that every model is attacked on."""
@@ -158,7 +157,7 @@ class Plan(ABC):
         evaluate = Cell("evaluate", *model, None, self._evaluation(task, origin), needs, portion)
         yield evaluate
         for attack in self.attacks:
-            calibrated = attack.temperature == "calibrated"
+            calibrated = attack.settings.temperature == "calibrated"
             ingredients = {**origin, **self._attacking(task, attack, seed)}
             wanted = (*needs, evaluate.name) if calibrated else needs
             yield Cell("attack", *model, attack.name, ingredients, wanted, portion)
@@ -167,14 +166,14 @@ class Plan(ABC):
         datasets = {name: content(examples) for name, examples in self.clean_datasets(task).items()}
         return {"revision": evaluation.REVISION, **origin, "datasets": datasets}
 
-    def _attacking(self, task: str, attack: AttackSettings, seed: int) -> dict[str, Any]:
+    def _attacking(self, task: str, attack: PlannedAttack, seed: int) -> dict[str, Any]:
         ingredients = {
-            "protocol": protocol(attack, recipes()[attack.recipe]),
-            "examples": content(self.attacked_examples(task, attack)),
+            "protocol": attack.protocol(),
+            "examples": content(self.attacked_examples(task, attack.settings)),
             "judge": asset_digests([JUDGE]),
             "seed": seed,
         }
-        if attack.temperature == "calibrated":
+        if attack.settings.temperature == "calibrated":
             ingredients["calibration"] = [evaluation.REVISION, content(self.clean_datasets(task)["validation"])]
         return ingredients
 

@@ -25,10 +25,11 @@ from asa_bench.defences.training import train
 from asa_bench.models.card import model_card
 from asa_bench.models.checkpoint import read_weights, save_checkpoint, weights_digest, write_weights
 from asa_bench.models.classifier import load_classifier, new_classifier
+from asa_bench.models.sentences import JUDGE
 from asa_bench.plan import Cell, Plan
 from asa_bench.probes.attention import attention_views
 from asa_bench.probes.evaluation import evaluate
-from asa_bench.probes.similarity import JUDGE, similarities
+from asa_bench.probes.similarity import similarities
 from asa_bench.records import schema
 from asa_bench.records.directory import RowLog, RunDirectory
 from asa_bench.records.store import read_table, write_table
@@ -215,14 +216,16 @@ class CellRunner:
 
     def _job(self, cell: Cell) -> AttackJob:
         plan = self._plan
-        settings, recipe = plan.attack(str(cell.attack))
+        attack = plan.attack(str(cell.attack))
         return AttackJob(
-            recipe=recipe,
+            recipe=attack.recipe,
+            frame=attack.frame,
+            search=attack.settings.search,
             checkpoint=self._checkpoint(cell),
             columns=plan.tasks[cell.task].text_columns,
-            examples=plan.attacked_examples(cell.task, settings),
-            query_budget=settings.budget(recipe),
-            temperature=self._temperature(cell) if settings.temperature == "calibrated" else None,
+            examples=plan.attacked_examples(cell.task, attack.settings),
+            query_budget=attack.budget,
+            temperature=self._temperature(cell) if attack.settings.temperature == "calibrated" else None,
             seed=cell.seed,
             precision=plan.precision,
             attention=plan.attention(cell.encoder),

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from asa_bench.attacking.recipe import recipes
+from asa_bench.attacking.planned import PlannedAttack, plan_attack, with_controls
 from asa_bench.attacking.settings import AttackSettings
 from asa_bench.core.errors import InputError
 from asa_bench.core.files import read_toml
@@ -20,9 +20,9 @@ from asa_bench.core.validation import NAME, Settings, validated
 from asa_bench.defences import build_defence
 from asa_bench.defences.training import TrainSettings
 from asa_bench.models.encoder import SHIPPED, EncoderSettings
+from asa_bench.models.sentences import JUDGE
 from asa_bench.probes.attention import ViewSettings
 from asa_bench.probes.evaluation import EvaluationSettings
-from asa_bench.probes.similarity import JUDGE
 from asa_bench.tasks import TASKS, TaskSettings
 
 SUITES = Path(__file__).parent / "suites"
@@ -84,6 +84,9 @@ class Suite(Settings):
     """How the models' attention is looked at; not at all by default."""
     curve: CurveSettings | None = None
     """Sizes of the training data for a learning curve; none by default."""
+    control_examples: int = Field(default=50, ge=0)
+    """Examples on which each text attack gets a control: a random search of the same transformation, constraints and
+    budget, called ``<attack>-random``; 0 for none."""
     keep_models: bool = True
     """Keep the checkpoints after their last use."""
 
@@ -105,25 +108,6 @@ class Suite(Settings):
                 raise ValueError(str(unknown("defence", name, known)))
         return self
 
-    def assets(self) -> list[str]:
-        """Names of the assets that a run of the suite needs."""
-        names = {SHIPPED[encoder.name] for encoder in self.encoder if encoder.name in SHIPPED}
-        names |= {name for task in self.task if task.data is None for name in TASKS[task.name].assets}
-        names |= {name for attack in self.attack for name in (JUDGE, *recipes()[attack.recipe].assets)}
-        return sorted(names)
-
-    def resolved(self) -> dict[str, Any]:
-        """The suite with every default filled in, as plain data for ``run.json``."""
-        plain = self.model_dump(mode="json")
-        for entry, flat in zip(self.defence, plain["defence"], strict=True):
-            own = build_defence(entry.method, entry.settings, "suite").settings.model_dump(mode="json")
-            del flat["settings"]
-            flat.update(own)
-        for attack, flat in zip(self.attack, plain["attack"], strict=True):
-            recipe = recipes()[attack.recipe]
-            flat.update(kind=recipe.kind, query_budget=attack.budget(recipe))
-        return plain
-
 
 def _refuse_repeats(field: str, names: Iterable[str]) -> None:
     seen: set[str] = set()
@@ -140,8 +124,27 @@ class LoadedSuite:
     suite: Suite
     root: Path
     """The folder at which its relative paths start."""
+    attacks: tuple[PlannedAttack, ...]
+    """Its attacks and their controls, with the recipes and protocols that they name."""
     source: str = "suite"
     """Its file, which opens messages about it."""
+
+    def assets(self) -> list[str]:
+        """Names of the assets that a run of the suite needs."""
+        suite = self.suite
+        names = {SHIPPED[encoder.name] for encoder in suite.encoder if encoder.name in SHIPPED}
+        names |= {name for task in suite.task if task.data is None for name in TASKS[task.name].assets}
+        names |= {name for attack in self.attacks for name in (JUDGE, *attack.assets)}
+        return sorted(names)
+
+    def resolved(self) -> dict[str, Any]:
+        """The suite with every default filled in, as plain data for ``run.json``."""
+        plain = self.suite.model_dump(mode="json")
+        for entry, flat in zip(self.suite.defence, plain["defence"], strict=True):
+            own = build_defence(entry.method, entry.settings, "suite").settings.model_dump(mode="json")
+            del flat["settings"]
+            flat.update(own)
+        return {**plain, "attack": [attack.resolved() for attack in self.attacks]}
 
 
 def load_suite(reference: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> LoadedSuite:
@@ -165,7 +168,7 @@ def load_suite(reference: str | Path | Mapping[str, Any], overrides: Sequence[st
         source += f" --set {pair}"
     suite = validated(Suite, data, source)
     _check_names(suite, source)
-    return LoadedSuite(suite, root, source)
+    return LoadedSuite(suite, root, _attacks(suite, root, source), source)
 
 
 def shipped_suites() -> list[str]:
@@ -194,12 +197,24 @@ def _check_names(suite: Suite, source: str) -> None:
         earlier = [other.name for other in suite.defence[:index]]
         if defence.source is not None and defence.source not in earlier:
             raise InputError(f"{source}: defence[{index}].like: no defence '{defence.source}' stands before it")
-    for attack in suite.attack:
-        if attack.recipe not in recipes():
-            raise InputError(f"{source}: {unknown('attack', attack.recipe, recipes())}")
     for task in suite.task:
         if task.data is None and task.name not in TASKS:
             raise InputError(f"{source}: {unknown('task', task.name, TASKS)}; name a file of your own with 'data'")
+
+
+def _attacks(suite: Suite, root: Path, source: str) -> tuple[PlannedAttack, ...]:
+    """The suite's attacks with their controls.
+
+    Raises:
+        InputError: for an unknown recipe or protocol, a file of one that is wrong, and a name that a control takes.
+    """
+    try:
+        chosen = [plan_attack(settings, root) for settings in suite.attack]
+        attacks = tuple(with_controls(chosen, suite.control_examples))
+        _refuse_repeats("attack", (attack.name for attack in attacks))
+    except (InputError, ValueError) as error:
+        raise InputError(f"{source}: {error}") from None
+    return attacks
 
 
 def _at(message: str, prefix: str) -> str:

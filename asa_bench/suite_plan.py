@@ -9,6 +9,7 @@ from typing import Any
 
 from typing_extensions import override
 
+from asa_bench.attacking.planned import refuse_unavailable
 from asa_bench.core.errors import InputError
 from asa_bench.defences import build_defence
 from asa_bench.defences.training import REVISION, TrainSettings
@@ -26,12 +27,17 @@ from asa_bench.tasks import Example, TaskSettings, choose, load_task
 class SuitePlan(Plan):
     """A suite with its data and encoders at hand, on this machine."""
 
-    suite: Suite
+    loaded: LoadedSuite
     encoders: dict[str, Encoder]
+
+    @property
+    def suite(self) -> Suite:
+        """The suite itself."""
+        return self.loaded.suite
 
     @override
     def resolved(self) -> dict[str, Any]:
-        return self.suite.resolved()
+        return self.loaded.resolved()
 
     @property
     @override
@@ -40,7 +46,7 @@ class SuitePlan(Plan):
 
     @override
     def assets(self) -> list[str]:
-        return self.suite.assets()
+        return self.loaded.assets()
 
     @override
     def keeps(self, cell: Cell) -> bool:
@@ -159,16 +165,17 @@ def make_plan(loaded: LoadedSuite) -> SuitePlan:
         InputError: for anything wrong with data, encoders, or more examples asked than there are.
     """
     suite, root = loaded.suite, loaded.root
+    refuse_unavailable(loaded.attacks, loaded.source)
     device = default_device()
     plan = SuitePlan(
         name=suite.name,
         source=loaded.source,
         tasks={settings.name: load_task(settings, root) for settings in suite.task},
-        attacks=suite.attack,
+        attacks=loaded.attacks,
         device=device,
         precision=resolve_precision(suite.train.precision, device),
         threads=suite.train.threads,
-        suite=suite,
+        loaded=loaded,
         encoders={settings.label: resolve_encoder(settings, root) for settings in suite.encoder},
     )
     for data, encoder in itertools.product(plan.tasks.values(), plan.encoders.values()):

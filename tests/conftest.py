@@ -85,6 +85,7 @@ def tiny_suite(tiny_encoder: Path, reviews: Path) -> dict[str, Any]:
         "train": {"epochs": 12, "batch_size": 16, "learning_rate": 2e-3, "max_length": 40, "threads": 1},
         "defence": [{"method": "baseline"}, {"method": "asa-ratio"}],
         "attack": [{"recipe": "deepwordbug", "examples": 8, "query_budget": 40}],
+        "control_examples": 0,
     }
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from asa_bench.attacking.recipe import recipes
 from asa_bench.core.files import write_json
 from asa_bench.defences import DEFENCES
 from asa_bench.records import schema
@@ -87,7 +88,7 @@ def test_without_a_command_there_is_help(cli: Cli, arguments: list[str]) -> None
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["quikstart"], "unknown suite 'quikstart'; did you mean 'quickstart'? (known: quickstart)"),
+        (["quikstart"], "unknown suite 'quikstart'; did you mean 'quickstart'? (known: attacks, quickstart)"),
         (["no/such.toml"], "no/such.toml: no such suite file"),
         (["quickstart", "--set", "epochs"], "--set epochs: expected key=value"),
         (["quickstart", "--set", "attack.bert.examples=3"], "--set attack.bert.examples=3: no entry 'bert'"),
@@ -114,7 +115,7 @@ def test_malformed_toml(cli: Cli, tmp_path: Path) -> None:
         ),
         (
             {"attack": [{"recipe": "pwss"}]},
-            "SUITE: unknown attack 'pwss'; did you mean 'pwws'? (known: deepwordbug, pwws)",
+            f"SUITE: unknown attack 'pwss'; did you mean 'pwws'? (known: {', '.join(sorted(recipes()))})",
         ),
         ({"trian": {}}, "SUITE: unknown key 'trian'; did you mean 'train'?"),
         ({"train": {"epochs": 0}}, "SUITE: train.epochs: expected >= 1, got 0"),

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import asa_bench
+from asa_bench.attacking.recipe import recipes
 from asa_bench.core.errors import InputError
 from asa_bench.models.predictor import Predictor
 from asa_bench.records import schema
@@ -19,7 +20,7 @@ from asa_bench.records.store import Run, load_run
 from tests.conftest import sentences
 
 NO_SECONDS = [name for name in schema.EXAMPLES.names if name not in ("seconds", "similarity")]
-SETTINGS: dict[str, Any] = {"threads": 1, "query_budget": 40, "number": 8}
+SETTINGS: dict[str, Any] = {"threads": 1, "query_budget": 40, "number": 8, "control_examples": 0}
 
 
 def attack(model: Any, examples: Any, out: Path, **options: Any) -> Run:
@@ -139,8 +140,9 @@ def test_labels_are_ids_or_names(checkpoint: Path, labels: list[Any]) -> None:
 
 
 def plan_rows(checkpoint: Path, frame: pd.DataFrame, **settings: Any) -> Any:
-    from asa_bench.model_plan import ModelRun, given_checkpoint, make_model_plan
+    from asa_bench.model_plan import given_checkpoint, make_model_plan
     from asa_bench.model_run import _data
+    from asa_bench.model_settings import ModelRun
 
     asked = ModelRun(attack="deepwordbug", **settings)
     given = given_checkpoint(str(checkpoint))
@@ -185,7 +187,8 @@ class TestIntegerNames:
 
 
 def file_rows(checkpoint: Path, path: Path, **settings: Any) -> Any:
-    from asa_bench.model_plan import ModelRun, given_checkpoint, make_model_plan
+    from asa_bench.model_plan import given_checkpoint, make_model_plan
+    from asa_bench.model_settings import ModelRun
 
     asked = ModelRun(attack="deepwordbug", **settings)
     plan = make_model_plan(asked, given_checkpoint(str(checkpoint)), str(path), None)
@@ -392,7 +395,10 @@ class TestCommand:
         [
             ({"model": "./nowhere"}, "--model ./nowhere: no such folder"),
             ({"data": "nowhere.csv"}, "nowhere.csv: no such file"),
-            ({"attack": "pwss"}, "--attack: unknown attack 'pwss'; did you mean 'pwws'? (known: deepwordbug, pwws)"),
+            (
+                {"attack": "pwss"},
+                f"--attack: unknown attack 'pwss'; did you mean 'pwws'? (known: {', '.join(sorted(recipes()))})",
+            ),
             ({"examples": 41}, "--examples 41: fewer examples than asked: there are 40"),
             ({"examples": 0}, "attack: examples: expected >= 1, got 0"),
             ({"query_budget": -1}, "attack: query_budget: expected >= 1, got -1"),
@@ -451,7 +457,12 @@ class TestCommand:
         )  # fmt: skip
         assert (code, err) == (0, "")
         assert f"report: {tmp_path / 'b/report/index.html'}\n" in out
-        pd.testing.assert_frame_equal(load_run(tmp_path / "b").examples[NO_SECONDS], attacked.examples[NO_SECONDS])
+        rows = load_run(tmp_path / "b").examples
+        guided = rows[rows["attack"] == "deepwordbug"]
+        pd.testing.assert_frame_equal(guided[NO_SECONDS], attacked.examples[NO_SECONDS])
+        control = rows[rows["attack"] == "deepwordbug-random"]
+        assert control["example_id"].tolist() == guided["example_id"].tolist()
+        assert control["queries"].max() <= 40
 
     @pytest.mark.parametrize(
         ("names", "mapping", "expected"),

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from asa_bench.attacking.recipe import recipes
 from asa_bench.core.errors import InputError
 from asa_bench.defences import DEFENCES
 from asa_bench.suite import load_suite, override, shipped_suites
@@ -29,6 +30,7 @@ def data() -> Data:
         "train": {"epochs": 2},
         "defence": [{"method": "baseline"}, {"name": "strong", "method": "freelb", "steps": 5}],
         "attack": [{"recipe": "deepwordbug", "examples": 8}, {"name": "words", "recipe": "pwws", "query_budget": 40}],
+        "control_examples": 0,
     }
 
 
@@ -43,7 +45,7 @@ def test_shipped_suites_load(name: str) -> None:
     loaded = load_suite(name)
     assert loaded.suite.name == name
     assert loaded.root == Path.cwd()
-    assert loaded.suite.resolved()["defence"]
+    assert loaded.resolved()["defence"]
 
 
 def test_quickstart_is_shipped() -> None:
@@ -79,7 +81,7 @@ def test_a_table_or_a_list_of_tables(data: Data) -> None:
 
 
 def test_resolved_has_every_default(data: Data) -> None:
-    plain = load_suite(data).suite.resolved()
+    plain = load_suite(data).resolved()
     assert plain["name"] == "mine"
     assert plain["seeds"] == [0]
     assert plain["encoder"] == [{"name": "minilm", "revision": None, "attention": "auto"}]
@@ -98,12 +100,13 @@ def test_resolved_has_every_default(data: Data) -> None:
         "query_budget": 40,
         "temperature": "calibrated",
         "protocol": "recipe",
+        "search": "recipe",
     }
 
 
 def test_a_resolved_preset_shows_its_setting(data: Data) -> None:
     data["defence"] = [{"method": "asa"}, {"method": "asa-ratio"}]
-    first, second = load_suite(data).suite.resolved()["defence"]
+    first, second = load_suite(data).resolved()["defence"]
     assert (first["method"], second["method"]) == ("asa", "asa-ratio")
     assert first["penalty"] != second["penalty"] == "ratio"
 
@@ -189,7 +192,7 @@ def test_override_reads_toml_and_falls_back_to_text() -> None:
         ),
         (
             {"attack": [{"recipe": "pwss"}]},
-            "unknown attack 'pwss'; did you mean 'pwws'? (known: deepwordbug, pwws)",
+            f"unknown attack 'pwss'; did you mean 'pwws'? (known: {', '.join(sorted(recipes()))})",
         ),
         (
             {"task": {"name": "movie-sentimnet"}},
@@ -298,3 +301,30 @@ def test_unknown_suites() -> None:
 def test_the_message_of_every_setting_is_one_line(data: Data) -> None:
     data["defence"] = [{"method": "asa", "penalty": "line\nbreak" * 40}]
     assert not re.search(r"\n", message_of(data))
+
+
+def test_calibrated_and_raw_stand_side_by_side_each_with_its_control(data: Data) -> None:
+    raw = {"recipe": "pwws", "name": "pwws-raw", "temperature": "raw"}
+    attacks = load_suite({**data, "attack": [{"recipe": "pwws"}, raw], "control_examples": 5}).attacks
+    assert [attack.name for attack in attacks] == ["pwws", "pwws-random", "pwws-raw", "pwws-raw-random"]
+    assert len({attack.protocol()["fingerprint"] for attack in attacks}) == 4
+
+
+def test_a_controls_name_is_taken(data: Data) -> None:
+    data = {**data, "attack": [{"recipe": "pwws"}, {"recipe": "leap", "name": "pwws-random"}], "control_examples": 5}
+    with pytest.raises(InputError, match=r"^suite: attack 'pwws-random' stands there twice; give one of them another "):
+        load_suite(data)
+
+
+def test_a_recipe_and_a_protocol_lie_beside_the_suite(data: Data, tmp_path: Path) -> None:
+    build = "textattack.attack_recipes.PWWSRen2019"
+    (tmp_path / "own.toml").write_text(f'name="o"\ntitle="O"\npaper="p"\nbuild="{build}"\nquery_budget=7\n')
+    (tmp_path / "frame.toml").write_text('name = "mine"\nmax_words_changed = 0.5\n')
+    data = {**data, "attack": [{"recipe": "own.toml", "protocol": "frame.toml"}], "control_examples": 0}
+    [attack] = load_suite(write_suite(tmp_path / "suite.toml", data)).attacks
+    assert (attack.name, attack.recipe.name, attack.budget, attack.frame.name) == ("own", "o", 7, "mine")
+
+
+def test_a_python_file_is_no_recipe(data: Data, tmp_path: Path) -> None:
+    path = write_suite(tmp_path / "suite.toml", {**data, "attack": [{"recipe": "own.py"}]})
+    assert message_of(path).startswith(f"{path}: unknown attack 'own.py' (known: a2t, ")

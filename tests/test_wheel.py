@@ -54,7 +54,9 @@ def test_shipped_files_are_in_it(wheel: list[str], folder: str, inside: str) -> 
     assert {name.removeprefix(f"{inside}/") for name in wheel if name.startswith(inside)} == files
 
 
-@pytest.mark.parametrize("name", ["py.typed", "suites/quickstart.toml", "assets/manifest.toml"])
+@pytest.mark.parametrize(
+    "name", ["py.typed", "suites/quickstart.toml", "protocols/textdefender.toml", "assets/manifest.toml"]
+)
 def test_data_files_are_in_it(wheel: list[str], name: str) -> None:
     assert f"asa_bench/{name}" in wheel
 

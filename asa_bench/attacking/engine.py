@@ -33,7 +33,9 @@ class Engine:
         self._scheduler: Scheduler[Row] = Scheduler(classifier, job.in_flight, on_call)
         victim = Victim(classifier, self._scheduler.ask)
         with no_nltk_downloads():
-            self._attack: CountingAttack = build_attack(job.recipe, victim, job.query_budget, job.temperature)
+            self._attack: CountingAttack = build_attack(
+                job.recipe, victim, job.query_budget, job.temperature, job.frame, job.search
+            )
         remember_synonyms(self._attack.transformation)
 
     def run(self, on_row: Callable[[Row], None], on_start: Callable[[str], None] = lambda example_id: None) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from asa_bench.attacking.code import CodeRecipe
+from asa_bench.attacking.protocols import RECIPE, Frame
 from asa_bench.attacking.recipe import Recipe
 from asa_bench.models.precision import Kernel, Resolved
 from asa_bench.tasks import Example
@@ -16,14 +19,19 @@ class AttackJob(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    recipe: Recipe
+    recipe: CodeRecipe | Recipe
     """What to do; its name is a part of each example's seed."""
+    frame: Frame = Frame(name=RECIPE)
+    """The protocol's demands."""
+    search: Literal["recipe", "random"] = "recipe"
+    """*random* puts a random search in the place of the recipe's."""
     checkpoint: Path
     """Folder of the model; whoever attacks a function of the user's does not look there."""
     columns: tuple[str, ...]
     """Names of the text fields."""
     examples: tuple[Example, ...]
-    query_budget: int
+    query_budget: int | None
+    """Most queries per example; None where only the frame's rule per word holds."""
     temperature: float | None
     """The fitted temperature; None for raw probabilities."""
     seed: int

@@ -7,12 +7,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from asa_bench.assets import MANIFEST
+from asa_bench.attacking.official import OFFICIAL
 from asa_bench.core.errors import InputError
 from asa_bench.core.files import read_toml
 from asa_bench.core.fingerprint import fingerprint
-from asa_bench.core.registry import Registry
+from asa_bench.core.registry import Registry, unknown
 from asa_bench.core.shipped import shipped
 from asa_bench.core.validation import NAME, Settings, validated
 
@@ -35,17 +37,59 @@ class Recipe(Settings):
     """What the attack sees of the model."""
     build: str
     """Dotted name of a TextAttack recipe class, inside textattack or asa_bench."""
+    options: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    """Arguments of the recipe's ``build``; TextAttack's own defaults where they are left out."""
     query_budget: int = Field(ge=1)
     """Queries per example unless a suite says otherwise."""
-    assets: tuple[str, ...] = ()
-    """Assets that must be there."""
+    assets: tuple[str, ...] = ("stopwords",)
+    """Assets that must be there, and are fetched; TextAttack itself needs the stop words."""
+    needs: tuple[str, ...] = ()
+    """Official assets that are never fetched, see :mod:`asa_bench.attacking.official`."""
+    unsuited: str = ""
+    """Why it cannot attack a text classifier here; empty when it can."""
     about: str = ""
     """What it does, and where it departs from its paper."""
 
     @property
     def digest(self) -> str:
         """Digest of everything that decides what the attack does (not of its descriptions)."""
-        return fingerprint(self.build)
+        return fingerprint([self.build, self.options] if self.options else self.build)
+
+    @field_validator("build")
+    @classmethod
+    def _inside(cls, reference: str) -> str:
+        if not _trusted(reference.rpartition(".")[0]):
+            raise ValueError(_outside(reference))
+        return reference
+
+    @field_validator("assets")
+    @classmethod
+    def _known_assets(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in MANIFEST:
+                raise ValueError(str(unknown("asset", name, MANIFEST)))
+        return names if "stopwords" in names else ("stopwords", *names)
+
+    @field_validator("needs")
+    @classmethod
+    def _known_needs(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in OFFICIAL:
+                raise ValueError(str(unknown("official asset", name, OFFICIAL)))
+        return names
+
+    def made(self, victim: Any) -> Any:
+        """TextAttack's attack on ``victim``.
+
+        Raises:
+            InputError: when ``build`` names no recipe.
+        """
+        return resolve(self.build).build(victim, **self.options)
+
+    def lacks(self) -> list[str]:
+        """What it needs that is neither here nor fetched; empty when it can run."""
+        absent = [name for name in self.needs if not OFFICIAL[name].present()]
+        return [self.unsuited, *absent] if self.unsuited else absent
 
 
 @cache
@@ -64,16 +108,36 @@ def read_recipe(path: Path) -> Recipe:
     return validated(Recipe, read_toml(path), str(path))
 
 
-def resolve(reference: str) -> Any:
-    """The thing that a dotted name inside a trusted package points at.
+def find_recipe(reference: str, root: Path) -> Recipe:
+    """A recipe by name, or by the path of a TOML file that is relative to ``root``.
 
     Raises:
-        InputError: for a name outside the trusted packages, or one that points at nothing.
+        InputError: when there is no such recipe, or its file is wrong.
+    """
+    return read_recipe(root / Path(reference).expanduser()) if reference.endswith(".toml") else recipes()[reference]
+
+
+def _trusted(module: str) -> bool:
+    return module.split(".", maxsplit=1)[0] in TRUSTED
+
+
+def _outside(reference: str) -> str:
+    return f"'{reference}' lies outside {' and '.join(TRUSTED)}"
+
+
+def resolve(reference: str) -> Any:
+    """The recipe class that a dotted name inside a trusted package points at.
+
+    Raises:
+        InputError: for a name outside the trusted packages, or one that points at nothing or at no recipe.
     """
     module, _, name = reference.rpartition(".")
-    if module.split(".")[0] not in TRUSTED:
-        raise InputError(f"build: '{reference}' lies outside {' and '.join(TRUSTED)}")
+    if not _trusted(module):
+        raise InputError(f"build: {_outside(reference)}")
     try:
-        return getattr(import_module(module), name)
+        found = getattr(import_module(module), name)
     except (ImportError, AttributeError):
         raise InputError(f"build: nothing is called '{reference}'") from None
+    if not hasattr(found, "build") or not _trusted(found.__module__):
+        raise InputError(f"build: '{reference}' is no recipe")
+    return found

@@ -15,11 +15,11 @@ import torch
 from asa_bench.assets import MANIFEST
 from asa_bench.assets.textattack_home import import_textattack, no_nltk_downloads
 from asa_bench.attacking.job import AttackJob
-from asa_bench.attacking.recipe import resolve
 from asa_bench.attacking.rows import Row
 from asa_bench.benching.model import trained_baseline
 from asa_bench.core.seeding import kept_random_state
-from asa_bench.model_plan import ModelPlan, ModelRun, given_checkpoint, make_model_plan
+from asa_bench.model_plan import ModelPlan, given_checkpoint, make_model_plan
+from asa_bench.model_settings import ModelRun
 from asa_bench.models.batching import Encoded
 from asa_bench.models.classifier import Classifier, Text, load_classifier
 from asa_bench.models.precision import Precision, Resolved, autocast, default_device, has_bf16
@@ -63,7 +63,7 @@ def bench_attacks(
         for chosen in _precisions(precision):
             asked = ModelRun(
                 attack=tuple(attacks), examples=examples, query_budget=query_budget, temperature="raw",
-                precision=chosen, threads=threads,
+                precision=chosen, threads=threads, control_examples=0,
             )  # fmt: skip
             plan = make_model_plan(asked, given, data, None)
             for job in _jobs(plan):
@@ -78,13 +78,13 @@ def _precisions(asked: Precision) -> tuple[Resolved, ...]:
 
 def _jobs(plan: ModelPlan) -> Iterator[AttackJob]:
     (task,) = plan.tasks
-    for settings, recipe in (plan.attack(attack.name) for attack in plan.attacks):
+    for attack in plan.attacks:
         yield AttackJob(
-            recipe=recipe,
+            recipe=attack.recipe,
             checkpoint=plan.given.folder or Path(),
             columns=plan.tasks[task].text_columns,
-            examples=plan.attacked_examples(task, settings),
-            query_budget=settings.budget(recipe),
+            examples=plan.attacked_examples(task, attack.settings),
+            query_budget=attack.budget,
             temperature=None,
             seed=plan.settings.seed,
             precision=plan.precision,
@@ -146,7 +146,7 @@ def _stock_rows(job: AttackJob, classifier: Classifier) -> dict[str, Row]:
     from asa_bench.attacking.driver import attack_example
 
     with no_nltk_downloads(), autocast(classifier.precision, classifier.device):
-        attack = resolve(job.recipe.build).build(HuggingFaceModelWrapper(classifier.model, classifier.tokenizer))
+        attack = job.recipe.made(HuggingFaceModelWrapper(classifier.model, classifier.tokenizer))
         attack.goal_function.query_budget = job.query_budget
         rows = [attack_example(attack, example, job.columns, job.seed, job.recipe.name) for example in job.examples]
     return {row["example_id"]: row for row in rows}

@@ -34,13 +34,22 @@ def attack_command(
         ),
     ],
     attacks: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             "--attack",
             metavar="NAME",
-            help="A recipe (see: asa-bench list attacks); may be repeated, or several joined by commas.",
+            help="A recipe (see: asa-bench list attacks), or a recipe of your own (a TOML file); may be repeated, "
+            "or several joined by commas.",
         ),
-    ],
+    ] = None,
+    attack_files: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--attack-file",
+            metavar="FILE",
+            help="A Python file with a function Attack(model), as TextAttack's command takes it. It is run.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Run directory; runs/<name>-on-<task> by default.")
     ] = None,
@@ -72,6 +81,12 @@ def attack_command(
     temperature: Annotated[
         str, typer.Option(metavar="calibrated|raw", help="What the search sees of the model's scores.")
     ] = "calibrated",
+    protocol: Annotated[
+        str, typer.Option(metavar="NAME", help="Frame round every search: recipe, textdefender, or a TOML file.")
+    ] = "recipe",
+    control_examples: Annotated[
+        int, typer.Option(metavar="N", help="Rows on which each attack gets a random search as a control; 0 for none.")
+    ] = 50,
     precision: Annotated[str, typer.Option(metavar="auto|fp32|bf16", help="Number format of the model.")] = "auto",
     device: Annotated[str, typer.Option(metavar="D", help="auto, cpu, cuda or cuda:1.")] = "auto",
     threads: Annotated[int, typer.Option(metavar="N", help="CPU threads; results depend on it.")] = 2,
@@ -85,6 +100,7 @@ def attack_command(
     settings: dict[str, Any] = {
         "name": name, "task_name": task_name, "text": columns, "label": label,
         "labelling": _mapping(labels), "split": split, "query_budget": query_budget, "temperature": temperature,
+        "attack_file": tuple(attack_files or ()), "protocol": protocol, "control_examples": control_examples,
         "precision": precision, "device": device, "threads": threads, "seed": seed,
     }  # fmt: skip
     from asa_bench.model_run import attack
@@ -92,7 +108,7 @@ def attack_command(
     quiet_libraries()
     with progress(quiet=quiet) as watching:
         finished = attack(
-            model, examples=data, attacks=attacks, validation=validation, out=out, fresh=fresh, progress=watching,
+            model, examples=data, attacks=attacks or (), validation=validation, out=out, fresh=fresh, progress=watching,
             number=examples, workers=workers, **settings,
         )  # fmt: skip
     if not quiet:

@@ -42,11 +42,12 @@ def list_command(
 def doctor() -> None:
     """Say what runs on this machine and what is missing for the rest."""
     from asa_bench.assets.doctor import checks
+    from asa_bench.catalogue import attack_checks
 
     table = Table(box=None, header_style="bold")
     for column in ("", "check", "found", "remedy"):
         table.add_column(column, overflow="fold")
-    for check in checks():
+    for check in [*checks(), *attack_checks()]:
         table.add_row("[green]✓[/]" if check.ok else "[red]✗[/]", check.name, check.detail, check.remedy or "")
     output().print(table)
 

@@ -1,9 +1,9 @@
-"""``report``, ``compare``, ``gate`` and ``reference``: from records alone, without torch."""
+"""``report``, ``export``, ``compare``, ``gate`` and ``reference``: from records alone, without torch."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -35,6 +35,22 @@ def report_command(
     if out is None and loaded.path.is_file():
         raise InputError(f"{run}: a reference has no folder of its own; name one with --out")
     output().print(f"report: {write_report(loaded, out)}", highlight=False, soft_wrap=True)
+
+
+@app.command("export")
+def export_command(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run directory.")],
+    form: Annotated[
+        Literal["textattack-csv", "jsonl", "datasets"],
+        typer.Option("--format", help="TextAttack's CSV log, JSON lines, or a folder of the library datasets."),
+    ],
+    out: Annotated[Path, typer.Option(metavar="PATH", help="Where to; must not exist.")],
+) -> None:
+    """Write a run's attacked examples for other tools; datasets: the successes, to train on."""
+    from asa_bench.records.reference import open_run
+    from asa_bench.reporting.export import export_run
+
+    output().print(f"exported: {export_run(open_run(run), form, out)}", highlight=False, soft_wrap=True)
 
 
 @app.command("compare")

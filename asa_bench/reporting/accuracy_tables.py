@@ -16,11 +16,13 @@ CLEAN, ROBUST, WORST = "clean_accuracy", "robust_accuracy", "worst_case_accuracy
 def comparison(view: View) -> Table:
     """Defences × attacks: clean accuracy, robust accuracy under each text attack, and the worst case."""
     attacks, several = view.text_attacks, len(view.text_attacks) > 1
-    titles = ["Clean accuracy, %", *(f"{attack}, %" for attack in attacks), *(["Worst case, %"] if several else [])]
+    shown = [*attacks, *view.invalid]
+    titles = ["Clean accuracy, %", *(f"{attack}, %" for attack in shown), *(["Worst case, %"] if several else [])]
     rows = []
     for defence in view.defences:
         row = [words(defence), percentage(view.estimate(defence, CLEAN))]
         row += [percentage(view.estimate(defence, ROBUST, attack)) for attack in attacks]
+        row += [Cell(None, "invalid")] * len(view.invalid)
         rows.append(row + ([percentage(view.estimate(defence, WORST))] if several else []))
     return Table(
         "comparison",
@@ -155,6 +157,9 @@ def _comparison_caption(view: View) -> str:
     if len(attacks) > 1:
         budgets = listed([f"{a}{f' ({b} queries)' if (b := view.budget(a)) else ''}" for a in attacks])
         parts.append(f"Worst case: still right under each of {budgets}.")
+    parts += [
+        f"{attack} is invalid: {reason}; it says nothing about robustness." for attack, reason in view.invalid.items()
+    ]
     return " ".join([*parts, interval_note(view)])
 
 

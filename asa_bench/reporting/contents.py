@@ -93,13 +93,19 @@ def _part(view: View, suffix: str) -> Part:
     return Part(view, sentences(view), comparison, others, plots, samples(view))
 
 
+DETAILS = (
+    (("text",), "attacks", "Attacks in detail"),
+    (("control",), "controls", "Controls: random search with the same transformation, constraints and budget"),
+    (("diagnostic", "model"), "other-attacks", "Diagnostic and model attacks"),
+)
+"""Kinds of attack that share a table, its name and title."""
+
+
 def _tables(view: View) -> Iterator[Table]:
     yield accuracy_tables.comparison(view)
-    others = [attack for attack in view.attacks if attack not in view.text_attacks]
-    if view.text_attacks:
-        yield accuracy_tables.attack_detail(view, view.text_attacks, "attacks", "Attacks in detail")
-    if others:
-        yield accuracy_tables.attack_detail(view, others, "other-attacks", "Diagnostic and model attacks")
+    for kinds, name, title in DETAILS:
+        if chosen := [attack for attack in view.attacks if view.kind(attack) in kinds]:
+            yield accuracy_tables.attack_detail(view, chosen, name, title)
     makers = (
         accuracy_tables.out_of_domain,
         accuracy_tables.calibration,

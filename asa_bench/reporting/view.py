@@ -47,8 +47,15 @@ class View:
 
     @property
     def text_attacks(self) -> list[str]:
-        """Attacks that give robust accuracy and enter the worst case."""
-        return [attack for attack in self.attacks if self.kind(attack) == "text"]
+        """Attacks that give robust accuracy and enter the worst case; none that is invalid."""
+        return [attack for attack in self.attacks if self.kind(attack) == "text" and attack not in self.invalid]
+
+    @cached_property
+    def invalid(self) -> dict[str, str]:
+        """Attacks that did nothing here, and why; they say nothing about robustness."""
+        entries = self.info.get("invalid") or []
+        here = [entry for entry in entries if (entry["task"], entry["encoder"]) == (self.task, self.encoder)]
+        return {entry["attack"]: entry["reason"] for entry in here}
 
     @cached_property
     def baseline(self) -> str | None:
@@ -60,7 +67,7 @@ class View:
         return str(self._entry("defence", defence).get("method") or defence)
 
     def kind(self, attack: str) -> str:
-        """The attack's kind: ``text``, ``diagnostic`` or ``model``."""
+        """The attack's kind: ``text``, ``diagnostic``, ``model`` or ``control``."""
         return str(self._entry("attack", attack).get("kind") or "text")
 
     def budget(self, attack: str) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
@@ -18,6 +18,9 @@ Named = Iterator[tuple[str, Estimate]]
 TEST = "test"
 """``dataset`` of the in-domain test set in the predictions."""
 
+PLACE = ("task", "encoder", "attack")
+"""What names an attack, over all models."""
+
 IN_DOMAIN = (TEST, "validation")
 """Datasets of the predictions that are not out-of-domain."""
 
@@ -27,6 +30,7 @@ def results(
     predictions: pd.DataFrame,
     calibration: pd.DataFrame,
     worst_case_attacks: Collection[str] | None = None,
+    invalid: Collection[Mapping[str, str]] = (),
 ) -> pd.DataFrame:
     """All metrics of a run, per seed and over seeds, as a table of the schema ``RESULTS``.
 
@@ -35,15 +39,19 @@ def results(
         predictions: clean predictions (schema ``PREDICTIONS``).
         calibration: fitted temperatures (schema ``CALIBRATION``).
         worst_case_attacks: names of the attacks that enter the worst case (those of kind *text*); None means all.
+        invalid: ``task, encoder, attack`` of attacks that did nothing: they have no robust accuracy, and enter no
+            worst case.
     """
+    void = {(entry["task"], entry["encoder"], entry["attack"]) for entry in invalid}
     rows: list[Row] = []
     for cell, group in _cells(predictions, CELL):
         rows += _rows(cell, clean_metrics(group))
     for cell, group in _cells(calibration, CELL):
         rows += _rows(cell, _number("calibration_temperature", group["temperature"]))
     for cell, group in _cells(examples, [*CELL, "attack"]):
-        rows += _rows(cell, attack_metrics(group))
-    rows += _worst_case_rows(examples, worst_case_attacks)
+        rows += _rows(cell, attack_metrics(group, valid=_place(cell) not in void))
+    measured = [place not in void for place in zip(*(examples[name] for name in PLACE), strict=True)]
+    rows += _worst_case_rows(examples[pd.Series(measured, examples.index, dtype=bool)], worst_case_attacks)
     return over_seeds(table(rows, RESULTS))
 
 
@@ -64,16 +72,17 @@ def clean_metrics(predictions: pd.DataFrame) -> Named:
             yield metric, Estimate(error, None, None, int(test[column].notna().sum()))
 
 
-def attack_metrics(rows: pd.DataFrame) -> Named:
+def attack_metrics(rows: pd.DataFrame, *, valid: bool = True) -> Named:
     """Metrics of one attack on one model.
 
     *Attacked* are the examples whose attack came to an end: succeeded or failed. Errors and time-outs are left out of
     the success rate's denominator, since in it they would count in the defence's favour; in robust accuracy's
-    denominator, all rows, they count against it. Either way they never make a model look robust.
+    denominator, all rows, they count against it. Either way they never make a model look robust. Nor does an attack
+    that is not ``valid``: with it robust accuracy is null.
     """
     outcome = rows["outcome"]
     attacked, succeeded = rows[outcome.isin(["succeeded", "failed"])], rows[outcome == "succeeded"]
-    yield "robust_accuracy", _share(outcome == "failed")
+    yield "robust_accuracy", _share(outcome == "failed") if valid else Estimate(None, None, None, len(rows))
     yield "attack_success_rate", proportion(len(succeeded), len(attacked))
     yield "attacked_clean_accuracy", _share(_right_before(rows))
     yield from _number("queries_mean", attacked["queries"])
@@ -84,6 +93,10 @@ def attack_metrics(rows: pd.DataFrame) -> Named:
     yield from _number("similarity_mean", succeeded["similarity"])
     yield "errors", Estimate(float((outcome == "error").sum()), None, None, len(rows))
     yield "timeouts", Estimate(float((outcome == "timeout").sum()), None, None, len(rows))
+
+
+def _place(cell: Row) -> tuple[str, ...]:
+    return tuple(cell[name] for name in PLACE)
 
 
 def robust_under_all(examples: pd.DataFrame, attacks: Collection[str]) -> pd.Series:

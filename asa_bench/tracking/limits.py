@@ -9,6 +9,7 @@ from pydantic import Field
 from asa_bench.core.files import read_toml
 from asa_bench.core.validation import Settings, validated
 from asa_bench.stats.intervals import MINIMUM_SEEDS
+from asa_bench.stats.selftest import INERT_SHARE, INERT_SUCCESS
 from asa_bench.tracking.compare import Difference
 
 TOLERANCE = 1e-9
@@ -30,9 +31,9 @@ class Limits(Settings):
     """Least share of the smaller side's examples that the other side has too."""
     errors: float = Field(default=0.01, ge=0, le=1)
     """Largest share of errors and time-outs of an attack on one model."""
-    inert_success: float = Field(default=0.05, ge=0, le=1)
+    inert_success: float = Field(default=INERT_SUCCESS, ge=0, le=1)
     """An attack with less success than this on a baseline, or without one on every model of both sides, is inert."""
-    inert_share: float = Field(default=0.5, ge=0, le=1)
+    inert_share: float = Field(default=INERT_SHARE, ge=0, le=1)
     """So is one that has no candidate for more than this share of the examples it attacks."""
 
     def loss(self, row: Difference) -> float:

@@ -11,9 +11,11 @@ from asa_bench.records.reference import unfinished
 from asa_bench.records.schema import CELL
 from asa_bench.records.store import Run
 from asa_bench.reporting.formats import percent, points
+from asa_bench.reporting.validity import reason
 from asa_bench.stats.floor import under_floor
 from asa_bench.stats.intervals import MINIMUM_SEEDS
 from asa_bench.stats.paired import total_loss_p
+from asa_bench.stats.selftest import inert
 from asa_bench.tracking.compare import CLEAN, WORST, Comparison, Difference
 from asa_bench.tracking.limits import Limits
 from asa_bench.tracking.pairing import text_attacks
@@ -61,7 +63,8 @@ def _ineffective(runs: Sequence[Run], limits: Limits) -> Iterator[str]:
     """Attacks that no model feels, where there is no baseline to judge them by."""
     found: dict[tuple[str, str], list[tuple[bool, float]]] = {}
     for run in runs:
-        for (task, _, defence, _, attack), rows in run.examples.groupby([*CELL, "attack"]):
+        examples = run.examples[run.examples["attack"].isin(text_attacks(run))]
+        for (task, _, defence, _, attack), rows in examples.groupby([*CELL, "attack"]):
             found.setdefault((str(task), str(attack)), []).append((defence in _baselines(run), _success(rows)))
     for (task, attack), models in sorted(found.items()):
         baseline, most = map(max, zip(*models, strict=True))
@@ -75,7 +78,8 @@ def _baselines(run: Run) -> set[Any]:
 
 def _bad_attacks(run: Run, limits: Limits) -> Iterator[str]:
     baselines = _baselines(run)
-    for (_, _, defence, seed, attack), rows in run.examples.groupby([*CELL, "attack"]):
+    examples = run.examples[run.examples["attack"].isin(text_attacks(run))]
+    for (_, _, defence, seed, attack), rows in examples.groupby([*CELL, "attack"]):
         where = f"attack {attack} on {defence} (seed {seed})"
         broken = float(rows["outcome"].isin(["error", "timeout"]).mean())
         if broken > limits.errors:
@@ -85,14 +89,8 @@ def _bad_attacks(run: Run, limits: Limits) -> Iterator[str]:
 
 
 def _inert(rows: pd.DataFrame, limits: Limits, *, baseline: bool) -> str | None:
-    attacked = _attacked(rows)
-    known = attacked["candidates"].dropna()
-    idle = float((known == 0).mean()) if len(known) else 0.0
-    if idle > limits.inert_share:
-        return f"inert, without a candidate for {percent(idle)} % of the examples"
-    if baseline and (success := _success(rows)) < limits.inert_success:
-        return f"inert, with {percent(success)} % success on the baseline"
-    return None
+    verdict = inert(rows, baseline=baseline, most_idle=limits.inert_share, least_success=limits.inert_success)
+    return reason(verdict) if verdict else None
 
 
 def _success(rows: pd.DataFrame) -> float:

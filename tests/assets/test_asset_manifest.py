@@ -12,7 +12,7 @@ from asa_bench.core.errors import InputError
 
 
 def test_manifest_names_the_embedded_assets() -> None:
-    assert list(MANIFEST) == ["minilm", "hutto", "wordnet", "stopwords", "glove", "spacy-english"]
+    assert list(MANIFEST) == ["minilm", "hutto", "wordnet", "stopwords", "confusables", "glove", "spacy-english"]
     weights = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
     assert MANIFEST["minilm"].files["model.safetensors"] == weights
 
@@ -27,7 +27,9 @@ def test_each_asset_states_its_origin(name: str) -> None:
 
 
 def test_unknown_asset_suggests_the_nearest() -> None:
-    with pytest.raises(InputError, match=r"^unknown asset 'minilmm'; did you mean 'minilm'\? \(known: glove, .*\)$"):
+    with pytest.raises(
+        InputError, match=r"^unknown asset 'minilmm'; did you mean 'minilm'\? \(known: confusables, .*\)$"
+    ):
         MANIFEST["minilmm"]
 
 

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from asa_bench.assets import MANIFEST
 from asa_bench.attacking.recipe import read_recipe, recipes, resolve
-from asa_bench.attacking.settings import AttackSettings, protocol
 from asa_bench.core.errors import InputError
 
 
@@ -15,6 +16,58 @@ def test_every_recipe_states_what_it_needs(name: str) -> None:
     recipe = recipes()[name]
     assert recipe.about.strip()
     assert all(asset in MANIFEST for asset in recipe.assets)
+    if recipe.needs or recipe.unsuited:
+        assert recipe.lacks() == [*filter(None, [recipe.unsuited]), *recipe.needs]  # none of it is on this machine
+
+
+@pytest.mark.parametrize("name", sorted(recipes()))
+def test_every_recipe_names_a_class_that_builds(name: str, textattack: Any) -> None:
+    assert callable(resolve(recipes()[name].build).build)
+
+
+def test_all_of_textattacks_recipes_are_listed(textattack: Any) -> None:
+    from textattack import attack_recipes
+
+    stock = {name for name in vars(attack_recipes) if re.search(r"^[A-Z].*(\d{4}|Recipe|BlackBox)$", name)}
+    listed = {recipe.build.rpartition(".")[2] for recipe in recipes().values()}
+    assert len(stock) > 20
+    assert stock - {"AttackRecipe"} <= listed
+
+
+def test_what_lies_in_textattacks_folder_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASA_BENCH_CACHE", str(tmp_path))
+    assert recipes()["iga"].lacks() == ["counter-fitted-vectors"]
+    (tmp_path / "textattack" / "word_embeddings" / "paragramcf").mkdir(parents=True)
+    assert recipes()["iga"].lacks() == []
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('build="os.system"', "build: 'os.system' lies outside textattack and asa_bench"),
+        (
+            'build="textattack.X"\nneeds=["hownett"]',
+            r"needs: unknown official asset 'hownett'; did you mean 'hownet'\?",
+        ),
+        ('build="textattack.X"\nassets=["wordnett"]', r"assets: unknown asset 'wordnett'; did you mean 'wordnet'\?"),
+    ],
+)
+def test_wrong_recipes(tmp_path: Path, line: str, message: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(f'name="mine"\ntitle="M"\npaper="p"\nquery_budget=5\n{line}\n')
+    with pytest.raises(InputError, match=rf"^{path}: {message}"):
+        read_recipe(path)
+
+
+@pytest.mark.parametrize("reference", ["asa_bench.attacking.process.subprocess", "asa_bench.attacking.rows.joined"])
+def test_what_is_no_recipe_is_refused(reference: str) -> None:
+    with pytest.raises(InputError, match=rf"^build: '{reference}' is no recipe$"):
+        resolve(reference)
+
+
+def test_options_are_part_of_the_digest() -> None:
+    usual = recipes()["pruthi"]
+    assert usual.model_copy(update={"options": {"max_num_word_swaps": 2}}).digest != usual.digest
 
 
 @pytest.mark.parametrize("reference", ["os.system", "builtins.eval", "textattackx.attack", "system"])
@@ -33,15 +86,3 @@ def test_unknown_keys_are_errors(tmp_path: Path) -> None:
     path.write_text('name="mine"\ntitle="M"\npaper="p"\nbuild="asa_bench.x"\nquery_budget=5\nqueries=1\n')
     with pytest.raises(InputError, match=rf"^{path}: unknown key 'queries'; did you mean 'query_budget'\?$"):
         read_recipe(path)
-
-
-def test_the_protocol_changes_with_what_decides_the_numbers() -> None:
-    recipe = recipes()["deepwordbug"]
-    usual = protocol(AttackSettings(recipe="deepwordbug"), recipe)
-    same = protocol(AttackSettings(recipe="deepwordbug", name="other", examples=7), recipe)
-    assert usual["fingerprint"] == same["fingerprint"]
-    for changed in (
-        AttackSettings(recipe="deepwordbug", query_budget=3),
-        AttackSettings(recipe="deepwordbug", temperature="raw"),
-    ):
-        assert protocol(changed, recipe)["fingerprint"] != usual["fingerprint"]

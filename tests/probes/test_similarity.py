@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from asa_bench.assets import asset_path
-from asa_bench.probes.similarity import JUDGE, similarities
+from asa_bench.models.sentences import JUDGE
+from asa_bench.probes.similarity import similarities
 
 
 def test_meaning_counts() -> None:

@@ -1,0 +1,74 @@
+"""A protocol's demands as TextAttack's constraints. Imports TextAttack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from textattack.constraints import Constraint, PreTransformationConstraint
+from textattack.constraints.overlap import MaxWordsPerturbed
+from textattack.constraints.pre_transformation import StopwordModification
+from textattack.constraints.semantics.sentence_encoders import SentenceEncoder
+from textattack.shared import AttackedText
+from torch import Tensor
+
+from asa_bench.assets import asset_path
+from asa_bench.attacking.protocols import Frame
+from asa_bench.models.sentences import JUDGE, sentence_vectors
+
+
+def frame_constraints(frame: Frame) -> Iterator[Constraint | PreTransformationConstraint]:
+    """The constraints that ``frame`` adds to a recipe's."""
+    if frame.spare_stop_words:
+        yield StopwordModification()
+    if frame.max_words_changed is not None:
+        yield MaxWordsPerturbed(max_percent=frame.max_words_changed)
+    if frame.similarity is not None:
+        yield JudgedSimilarity(frame.similarity, frame.similarity_window)
+
+
+class JudgedSimilarity(SentenceEncoder):  # type: ignore[misc]
+    """Angular similarity to the original's sentence vector, on every text however short.
+
+    Measured on a window of words round the change; where a transformation does not say what it changed, on the text.
+    """
+
+    def __init__(self, floor: float, window: int) -> None:
+        super().__init__(floor, metric="angular", compare_against_original=True, window_size=window)
+        self._window = window
+
+    def encode(self, sentences: Sequence[str]) -> Tensor:
+        """Sentence vectors ``(sentences, width)``."""
+        return sentence_vectors(asset_path(JUDGE), sentences)
+
+    def _score_list(self, starting_text: AttackedText, transformed_texts: Sequence[AttackedText]) -> Tensor:
+        pairs = [self._pair(starting_text, text) for text in transformed_texts]
+        vectors = self.encode([text for pair in pairs for text in pair])
+        scores: Tensor = self.sim_metric(vectors[0::2], vectors[1::2])
+        return scores
+
+    def _check_constraint(self, transformed_text: AttackedText, reference_text: AttackedText) -> bool:
+        return bool(self._score_list(reference_text, [transformed_text])[0] >= self.threshold)
+
+    def _pair(self, original: AttackedText, changed: AttackedText) -> tuple[str, str]:
+        places = changed.attack_attrs.get("newly_modified_indices")
+        if not places:
+            return original.text, changed.text
+        place = min(places)
+        return _window(original, place, self._window), _window(changed, place, self._window)
+
+
+def _window(text: AttackedText, place: int, size: int) -> str:
+    return str(text.text_window_around_index(min(place, text.num_words - 1), size))
+
+
+def within(texts: Sequence[AttackedText], per_word: int) -> list[AttackedText]:
+    """The first ``per_word`` of the texts for each word that they change."""
+    seen: dict[Any, int] = {}
+    kept = []
+    for text in texts:
+        word = tuple(sorted(text.attack_attrs.get("newly_modified_indices", ())))
+        seen[word] = seen.get(word, 0) + 1
+        if seen[word] <= per_word:
+            kept.append(text)
+    return kept

@@ -1,0 +1,122 @@
+"""Attacks as a plan has them: settings with the recipe and the protocol that they name, and their controls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from asa_bench.assets import MANIFEST, asset_digests
+from asa_bench.assets.textattack_home import import_textattack
+from asa_bench.attacking.protocols import Frame, find_frame
+from asa_bench.attacking.recipe import Recipe, find_recipe, resolve
+from asa_bench.attacking.settings import REVISION, AttackSettings
+from asa_bench.core.errors import InputError
+from asa_bench.core.fingerprint import fingerprint
+
+
+@dataclass(frozen=True)
+class PlannedAttack:
+    """One attack of a plan."""
+
+    settings: AttackSettings
+    recipe: Recipe
+    frame: Frame
+
+    @property
+    def name(self) -> str:
+        """The attack's name in the tables."""
+        return self.settings.name
+
+    @property
+    def kind(self) -> str:
+        """The recipe's kind; a random search in its place is a *control*."""
+        return "control" if self.settings.search == "random" else self.recipe.kind
+
+    @property
+    def budget(self) -> int | None:
+        """Queries per example; None where only the protocol's rule per word holds."""
+        if self.settings.query_budget or not self.frame.queries_per_word:
+            return self.settings.query_budget or self.recipe.query_budget
+        return None
+
+    @property
+    def assets(self) -> set[str]:
+        """Assets that it needs."""
+        return {*self.recipe.assets, *self.frame.assets}
+
+    def protocol(self) -> dict[str, Any]:
+        """Everything that decides whether two numbers of this attack may be compared, with its fingerprint.
+
+        The fitted temperature is not in it (each model has its own), nor are the sample's ids (comparisons pair by id).
+        """
+        from importlib.metadata import version
+
+        frame: dict[str, Any] = {
+            "recipe": self.recipe.name,
+            "recipe_digest": self.recipe.digest,
+            "protocol": self.frame.name,
+            "query_budget": self.budget,
+            "temperature": self.settings.temperature,
+            "revision": REVISION,
+            "length_rule": "training length",
+            "assets": asset_digests(self.assets),
+            "textattack": version("textattack"),
+        }
+        if demands := self.frame.content():
+            frame["frame"] = demands
+        if self.kind == "control":
+            frame["search"] = self.settings.search
+        return {**frame, "fingerprint": fingerprint(frame)}
+
+    def resolved(self) -> dict[str, Any]:
+        """The settings with every default filled in, as plain data for ``run.json``."""
+        return {**self.settings.model_dump(mode="json"), "kind": self.kind, "query_budget": self.budget}
+
+
+def plan_attack(settings: AttackSettings, root: Path) -> PlannedAttack:
+    """``settings`` with its recipe and protocol; relative paths start at ``root``.
+
+    Raises:
+        InputError: when there is no such recipe or protocol, or a file of one is wrong.
+    """
+    return PlannedAttack(settings, find_recipe(settings.recipe, root), find_frame(settings.protocol, root))
+
+
+def with_controls(attacks: Iterable[PlannedAttack], examples: int) -> Iterator[PlannedAttack]:
+    """Each attack, with a random search of the same transformation, constraints and budget behind each of kind *text*.
+
+    Args:
+        attacks: the attacks.
+        examples: how many examples a control gets at most; 0 for no controls.
+    """
+    for attack in attacks:
+        yield attack
+        if examples and attack.kind == "text":
+            changes = {"name": f"{attack.name}-random", "search": "random"}
+            size = min(examples, attack.settings.examples)
+            yield PlannedAttack(
+                attack.settings.model_copy(update={**changes, "examples": size}), attack.recipe, attack.frame
+            )
+
+
+def refuse_unavailable(attacks: Iterable[PlannedAttack], source: str) -> None:
+    """Refuse attacks that lack something here, or whose own file names no recipe, before anything starts.
+
+    Raises:
+        InputError: naming the first such attack and what is wrong with it.
+    """
+    for attack in attacks:
+        if lacks := attack.recipe.lacks():
+            raise InputError(f"{source}: attack '{attack.name}' lacks {', '.join(lacks)}; see asa-bench doctor")
+        if attack.settings.recipe.endswith(".toml"):
+            _look_up(attack)
+
+
+def _look_up(attack: PlannedAttack) -> None:
+    import_textattack(name for name in attack.recipe.assets if MANIFEST[name].layout)
+    try:
+        resolve(attack.recipe.build)
+    except InputError as error:
+        raise InputError(f"{attack.settings.recipe}: {error}") from None

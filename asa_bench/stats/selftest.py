@@ -1,0 +1,40 @@
+"""The self-test of an attack: one that does nothing must not make a model look robust."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import pandas as pd
+
+INERT_SHARE = 0.5
+"""An attack without a candidate for more than this share of the examples it attacks is inert."""
+
+INERT_SUCCESS = 0.05
+"""So is one with less success than this on a baseline."""
+
+
+class Inert(NamedTuple):
+    """Why an attack is inert, with the share that says so."""
+
+    why: Literal["idle", "success"]
+    share: float
+
+
+def inert(
+    rows: pd.DataFrame, *, baseline: bool, most_idle: float = INERT_SHARE, least_success: float = INERT_SUCCESS
+) -> Inert | None:
+    """What makes an attack inert; None when it is not.
+
+    Args:
+        rows: its examples (schema ``EXAMPLES``) on one model.
+        baseline: whether the model is undefended, so that the attack must have some success on it.
+        most_idle: largest share of the attacked examples that may be without a candidate.
+        least_success: smallest share of success on a baseline.
+    """
+    attacked = rows[rows["outcome"].isin(["succeeded", "failed"])]
+    known = attacked["candidates"].dropna()
+    idle = float((known == 0).mean()) if len(known) else 0.0
+    if idle > most_idle:
+        return Inert("idle", idle)
+    success = float((attacked["outcome"] == "succeeded").mean()) if len(attacked) else 0.0
+    return Inert("success", success) if baseline and success < least_success else None

@@ -1,0 +1,99 @@
+"""What an attack of a plan is: its recipe, protocol, control; own files; what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from asa_bench.attacking.planned import PlannedAttack, plan_attack, refuse_unavailable, with_controls
+from asa_bench.attacking.protocols import Frame, find_frame
+from asa_bench.attacking.settings import AttackSettings
+from asa_bench.core.errors import InputError
+
+REFERENCES = Path(__file__).parents[2] / "reports" / "references"
+
+OWN = 'name = "mine"\ntitle = "M"\npaper = "p"\nquery_budget = 5\n'
+
+
+def planned(root: Path = Path(), **settings: Any) -> PlannedAttack:
+    return plan_attack(AttackSettings.model_validate({"recipe": "deepwordbug", **settings}), root)
+
+
+def test_the_protocol_changes_with_what_decides_the_numbers() -> None:
+    usual = planned().protocol()["fingerprint"]
+    assert planned(name="other", examples=7).protocol()["fingerprint"] == usual
+    changed: list[dict[str, Any]] = [
+        {"query_budget": 3},
+        {"temperature": "raw"},
+        {"protocol": "textdefender"},
+        {"search": "random"},
+    ]
+    prints = {planned(**settings).protocol()["fingerprint"] for settings in changed}
+    assert len(prints | {usual}) == 5
+
+
+@pytest.mark.parametrize("name", ["deepwordbug", "pwws"])
+def test_the_committed_references_have_this_protocol(name: str) -> None:
+    kept = json.loads((REFERENCES / f"self-{name}.json").read_text(encoding="utf-8"))["protocols"][name]
+    settings = {key: kept[key] for key in ("query_budget", "temperature", "protocol")}
+    assert planned(recipe=name, **settings).protocol() == kept
+
+
+def test_a_recipe_of_ones_own_lies_beside_the_suite(tmp_path: Path) -> None:
+    build = "textattack.attack_recipes.Pruthi2019"
+    (tmp_path / "mine.toml").write_text(f'{OWN}build = "{build}"\noptions = {{ max_num_word_swaps = 2 }}\n')
+    attack = planned(tmp_path, recipe="mine.toml")
+    assert (attack.name, attack.recipe.name, attack.budget) == ("mine", "mine", 5)
+    assert attack.recipe.options == {"max_num_word_swaps": 2}
+    refuse_unavailable([attack], "suite")
+
+
+def test_a_recipe_that_points_at_nothing_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(f'{OWN}build = "textattack.attack_recipes.Pruthi2018"\n')
+    message = rf"^{path}: build: nothing is called 'textattack.attack_recipes.Pruthi2018'$"
+    with pytest.raises(InputError, match=message):
+        refuse_unavailable([planned(recipe=str(path))], "suite")
+
+
+def test_an_attack_that_lacks_something_is_refused() -> None:
+    message = r"^suite: attack 'iga' lacks counter-fitted-vectors; see asa-bench doctor$"
+    with pytest.raises(InputError, match=message):
+        refuse_unavailable([planned(recipe="iga")], "suite")
+
+
+def test_each_text_attack_gets_a_control_of_the_same_budget() -> None:
+    attacks = [planned(query_budget=70), planned(recipe="input-reduction")]
+    found = list(with_controls(attacks, 50))
+    assert [(attack.name, attack.kind) for attack in found] == [
+        ("deepwordbug", "text"), ("deepwordbug-random", "control"), ("input-reduction", "diagnostic"),
+    ]  # fmt: skip
+    assert (found[1].budget, found[1].settings.examples) == (70, 50)
+    assert list(with_controls(attacks, 0)) == attacks
+
+
+def test_textdefender_is_as_its_code_has_it() -> None:
+    frame = find_frame("textdefender", Path())
+    assert frame.content() == {
+        "max_words_changed": 0.3, "candidates_per_word": 50, "similarity": 0.840845057,
+        "similarity_window": 15, "queries_per_word": 50,
+    }  # fmt: skip
+    attack = planned(protocol="textdefender")
+    assert attack.budget is None
+    assert "minilm" in attack.protocol()["assets"]
+    assert planned(protocol="textdefender", query_budget=9).budget == 9
+
+
+def test_protocols_of_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "strict.toml"
+    path.write_text('name = "strict"\nmax_words_changed = 0.1\n')
+    assert find_frame("strict.toml", tmp_path) == Frame(name="strict", max_words_changed=0.1)
+    path.write_text('name = "recipe"\n')
+    message = rf"^{path}: name: 'recipe' is the protocol that adds nothing; choose another name$"
+    with pytest.raises(InputError, match=message):
+        find_frame(str(path), Path())
+    with pytest.raises(InputError, match=r"^unknown protocol 'textdefend'; did you mean 'textdefender'\? \(known: "):
+        find_frame("textdefend", Path())
