@@ -19,6 +19,9 @@ from asa_bench.core.validation import validated
 
 FUNCTION = "Attack"
 
+LEXICONS = ("stopwords", "wordnet")
+"""Assets that every file gets: what it asks of NLTK is known only when it runs."""
+
 QUERY_BUDGET = 1000
 """Queries per example unless the user says otherwise."""
 
@@ -56,4 +59,4 @@ def read_code(path: Path) -> CodeRecipe:
         raise InputError(f"{path}: no function '{FUNCTION}(model)'")
     build = "asa_bench.attacking.code.CodeRecipe"
     facts = {"name": path.stem, "title": path.stem, "paper": str(path), "build": build, "query_budget": QUERY_BUDGET}
-    return validated(CodeRecipe, {**facts, "code": code}, str(path))
+    return validated(CodeRecipe, {**facts, "assets": LEXICONS, "code": code}, str(path))

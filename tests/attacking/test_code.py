@@ -42,6 +42,12 @@ def test_a_job_keeps_the_code(tmp_path: Path) -> None:
     assert AttackJob.model_validate_json(job.model_dump_json()) == job
 
 
+def test_a_file_has_wordnet_at_hand(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(CODE)
+    assert read_code(path).assets == ("stopwords", "wordnet")
+
+
 def test_another_text_is_another_attack(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text(CODE)
