@@ -88,7 +88,7 @@ def test_without_a_command_there_is_help(cli: Cli, arguments: list[str]) -> None
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["quikstart"], "unknown suite 'quikstart'; did you mean 'quickstart'? (known: attacks, quickstart)"),
+        (["quikstart"], "unknown suite 'quikstart'; did you mean 'quickstart'? (known: asa, attacks, quickstart)"),
         (["no/such.toml"], "no/such.toml: no such suite file"),
         (["quickstart", "--set", "epochs"], "--set epochs: expected key=value"),
         (["quickstart", "--set", "attack.bert.examples=3"], "--set attack.bert.examples=3: no entry 'bert'"),

@@ -246,8 +246,9 @@ def test_a_shipped_task_is_data_too(checkpoint: Path, changed: Any) -> None:
     assert len(file_rows(folder, Path("movie-sentiment"))) == 1979
     known = "(data: negative, positive; model: 0 = neg, 1 = pos)"
     wrong: dict[str, dict[str, str]] = {
-        "field 'label': found 'negative', 'positive'; the model knows 0 = neg, 1 = pos; "
-        "map them with --labels negative=neg,…": {},
+        "field 'label': found 'positive'; the model knows 0 = neg, 1 = pos; map them with --labels positive=neg,…": {
+            "negative": "neg"
+        },
         f"--labels negative=no: 'no' is no label of the model's {known}": {"negative": "no", "positive": "yes"},
         f"--labels bad=neg: 'bad' is not in the data {known}": {"bad": "neg", "positive": "pos"},
     }
