@@ -51,7 +51,7 @@ TABLES: dict[str, pa.Schema] = {
 }
 
 
-FILLED = {"train": "training", "evaluate": "predictions", "attack": "examples"}
+FILLED = {"train": "training", "view": "views", "evaluate": "predictions", "attack": "examples"}
 """The table that a cell of each kind has rows in when it is done."""
 
 

@@ -12,6 +12,9 @@ INERT_SHARE = 0.5
 INERT_SUCCESS = 0.05
 """So is one with less success than this on a baseline."""
 
+FEWEST = 20
+"""Attacked examples from which on a lack of success says anything: one success in 20 is 5 %."""
+
 
 class Inert(NamedTuple):
     """Why an attack is inert, with the share that says so."""
@@ -37,4 +40,5 @@ def inert(
     if idle > most_idle:
         return Inert("idle", idle)
     success = float((attacked["outcome"] == "succeeded").mean()) if len(attacked) else 0.0
-    return Inert("success", success) if baseline and success < least_success else None
+    judged = baseline and len(attacked) >= FEWEST
+    return Inert("success", success) if judged and success < least_success else None

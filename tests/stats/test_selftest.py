@@ -21,6 +21,7 @@ def rows(succeeded: int, failed: int, idle: int = 0) -> pd.DataFrame:
         (rows(1, 19), True, None),
         (rows(0, 20), True, Inert("success", 0.0)),
         (rows(0, 20), False, None),
+        (rows(0, 19), True, None),
         (rows(10, 10, idle=10), True, None),
         (rows(10, 10, idle=11), False, Inert("idle", 0.55)),
         (rows(0, 0), False, None),
