@@ -278,7 +278,7 @@ def test_views_and_a_learning_curve(tiny_suite: dict[str, Any], tmp_path: Path) 
     assert set(masked["defence"]) == {"asa-ratio"}
     assert set(masked["view"]) == {"keywords", "divergence", "prediction"}
     assert set(done.examples["defence"]) == {"baseline", "asa-ratio"}
-    assert len(done.examples) == 2 * 2 * 8  # attack and control; the curve's rows are not among them
+    assert len(done.examples) == 2 * 8  # the curve's rows are not among them
     points = done.curves.query("seed == 0 and metric in ('clean_accuracy', 'worst_case_accuracy')")
     assert sorted(points["train_examples"].unique()) == [24, 48]
     assert set(points["defence"]) == {"asa-ratio"}
