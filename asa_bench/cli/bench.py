@@ -13,6 +13,9 @@ from asa_bench.cli.app import app, output, quiet_libraries
 bench_app = typer.Typer(no_args_is_help=True, help="This machine's speed, as ratios taken in one run.")
 app.add_typer(bench_app, name="bench")
 
+ThreadsOption = Annotated[int, typer.Option(metavar="N", min=1, help="CPU threads.")]
+FormOption = Annotated[Literal["text", "json"], typer.Option("--format", help="Output format.")]
+
 
 @bench_app.command("attack")
 def bench_attack_command(
@@ -30,8 +33,8 @@ def bench_attack_command(
     precision: Annotated[
         Literal["auto", "fp32", "bf16"], typer.Option(metavar="auto|fp32|bf16", help="auto: all that the device has.")
     ] = "auto",
-    threads: Annotated[int, typer.Option(metavar="N", min=1, help="CPU threads.")] = 2,
-    form: Annotated[Literal["text", "json"], typer.Option("--format", help="Output format.")] = "text",
+    threads: ThreadsOption = 2,
+    form: FormOption = "text",
 ) -> None:
     """Time attacks against stock TextAttack and the bare forward pass, on the same examples, seeds and budget."""
     from asa_bench.benching.attack import bench_attacks
@@ -43,10 +46,7 @@ def bench_attack_command(
             precision=precision, threads=threads,
         )
     )  # fmt: skip
-    if form == "json":
-        typer.echo(json.dumps(records, indent=2))
-    else:
-        output().print(_table(records))
+    _show(records, form)
 
 
 @bench_app.command("train")
@@ -61,8 +61,8 @@ def bench_train_command(
     precision: Annotated[
         Literal["auto", "fp32", "bf16"], typer.Option(metavar="auto|fp32|bf16", help="Number format of the model.")
     ] = "auto",
-    threads: Annotated[int, typer.Option(metavar="N", min=1, help="CPU threads.")] = 2,
-    form: Annotated[Literal["text", "json"], typer.Option("--format", help="Output format.")] = "text",
+    threads: ThreadsOption = 2,
+    form: FormOption = "text",
 ) -> None:
     """Time and memory of a training step of each defence, as ratios to the baseline's, taken in turn."""
     from asa_bench.benching.train import bench_training
@@ -73,6 +73,10 @@ def bench_train_command(
         defences, encoder=EncoderSettings(name=encoder), batch_size=batch_size, max_length=max_length, steps=steps,
         precision=precision, threads=threads,
     )  # fmt: skip
+    _show(records, form)
+
+
+def _show(records: list[dict[str, Any]], form: str) -> None:
     if form == "json":
         typer.echo(json.dumps(records, indent=2))
     else:

@@ -7,7 +7,7 @@ passes are one concatenated pass of 2B rows – the clean half first – which c
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -96,9 +96,6 @@ class Consistency(Defence[S]):
 class Masking(Consistency[S]):
     """Disturbs by masking attention units: (query, key) pairs."""
 
-    protects_special: ClassVar[bool] = False
-    """Whether [CLS], [SEP] and their like can always be attended to."""
-
     @override
     def _begin(self, batch: Batch) -> None:
         super()._begin(batch)
@@ -107,7 +104,8 @@ class Masking(Consistency[S]):
         self._special = batch["special_tokens_mask"].bool()[:, None, None, :] if self._spares_special() else None
 
     def _spares_special(self) -> bool:
-        return self.protects_special
+        """Whether [CLS], [SEP] and their like can always be attended to. Default: no."""
+        return False
 
     def _units(self, layer: int) -> Tensor:
         """1 for each unit that can be masked, else 0 – padding, out of the layer's window, spared: ``(B, 1, L, L)``."""

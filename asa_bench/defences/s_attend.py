@@ -26,7 +26,10 @@ class SAttend(Masking[SAttendSettings]):
     """Trains for agreement with a pass that does not see some of the words."""
 
     Settings = SAttendSettings
-    protects_special = True
+
+    @override
+    def _spares_special(self) -> bool:
+        return True
 
     @override
     def _keep(self, layer: int, hidden: Tensor) -> Tensor:
