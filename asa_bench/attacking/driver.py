@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from textattack.attack_results import FailedAttackResult, SkippedAttackResult, S
 from textattack.shared import AttackedText
 
 from asa_bench.attacking.rows import Row, empty_row, failed_row, joined
-from asa_bench.attacking.victim import CountingAttack, predicted_label
+from asa_bench.attacking.victim import TracedAttack, predicted_label
 from asa_bench.core.errors import one_line
 from asa_bench.core.seeding import derive_seed, seed_everything
 from asa_bench.tasks import Example
@@ -19,7 +20,7 @@ from asa_bench.tasks import Example
 OUTCOMES = {SuccessfulAttackResult: "succeeded", FailedAttackResult: "failed", SkippedAttackResult: "skipped"}
 
 
-def attack_example(attack: CountingAttack, example: Example, columns: Sequence[str], seed: int, recipe: str) -> Row:
+def attack_example(attack: TracedAttack, example: Example, columns: Sequence[str], seed: int, recipe: str) -> Row:
     """The row of one attacked example; an exception inside the attack becomes the outcome *error*.
 
     Randomness comes from ``(seed, recipe, example.id)`` alone, and caches are cleared, so that a row does not depend on
@@ -28,7 +29,7 @@ def attack_example(attack: CountingAttack, example: Example, columns: Sequence[s
     seed_everything(derive_seed("attack", seed, recipe, example.id))
     attack.clear_cache()
     attack.goal_function.num_queries = 0
-    attack.candidates = 0
+    attack.candidates, attack.trace = 0, ()
     started = time.perf_counter()
     try:
         result = attack.attack(AttackedText(OrderedDict(zip(columns, example.fields, strict=True))), example.label)
@@ -36,7 +37,8 @@ def attack_example(attack: CountingAttack, example: Example, columns: Sequence[s
     except Exception as error:
         row = failed_row(example, "error", one_line(error))
         row["queries"] = attack.goal_function.num_queries
-    return {**row, "candidates": attack.candidates, "seconds": time.perf_counter() - started}
+    seconds = time.perf_counter() - started
+    return {**row, "candidates": attack.candidates, "trace": json.dumps(attack.trace), "seconds": seconds}
 
 
 def _outcome(result: Any) -> Row:

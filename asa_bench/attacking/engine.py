@@ -14,7 +14,7 @@ from asa_bench.attacking.job import AttackJob
 from asa_bench.attacking.rows import Row
 from asa_bench.attacking.scheduler import Scheduler
 from asa_bench.attacking.speed import fast_texts, remember_synonyms
-from asa_bench.attacking.victim import CountingAttack, Victim, another, build_attack
+from asa_bench.attacking.victim import TracedAttack, Victim, another, build_attack
 from asa_bench.models.classifier import TextClassifier
 from asa_bench.tasks import Example
 
@@ -30,10 +30,10 @@ class Engine:
 
     def __init__(self, job: AttackJob, classifier: TextClassifier, on_call: Callable[[], None] = lambda: None) -> None:
         self._job = job
-        self._scheduler: Scheduler[Row] = Scheduler(classifier, job.in_flight, on_call)
+        self._scheduler: Scheduler[Row] = Scheduler(job.in_flight, on_call)
         victim = Victim(classifier, self._scheduler.ask)
         with no_nltk_downloads():
-            self._attack: CountingAttack = build_attack(
+            self._attack: TracedAttack = build_attack(
                 job.recipe, victim, job.query_budget, job.temperature, job.frame, job.search
             )
         remember_synonyms(self._attack.transformation)

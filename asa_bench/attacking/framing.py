@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import torch
 from textattack.constraints import Constraint, PreTransformationConstraint
 from textattack.constraints.overlap import MaxWordsPerturbed
 from textattack.constraints.pre_transformation import StopwordModification
@@ -14,17 +15,18 @@ from torch import Tensor
 
 from asa_bench.assets import asset_path
 from asa_bench.attacking.protocols import Frame
-from asa_bench.models.sentences import JUDGE, sentence_vectors
+from asa_bench.attacking.scheduler import Ask
+from asa_bench.models.sentences import JUDGE, sentence_model
 
 
-def frame_constraints(frame: Frame) -> Iterator[Constraint | PreTransformationConstraint]:
-    """The constraints that ``frame`` adds to a recipe's."""
+def frame_constraints(frame: Frame, ask: Ask) -> Iterator[Constraint | PreTransformationConstraint]:
+    """The constraints that ``frame`` adds to a recipe's; their models are asked through ``ask``."""
     if frame.spare_stop_words:
         yield StopwordModification()
     if frame.max_words_changed is not None:
         yield MaxWordsPerturbed(max_percent=frame.max_words_changed)
     if frame.similarity is not None:
-        yield JudgedSimilarity(frame.similarity, frame.similarity_window)
+        yield JudgedSimilarity(frame.similarity, frame.similarity_window, ask)
 
 
 class JudgedSimilarity(SentenceEncoder):  # type: ignore[misc]
@@ -33,13 +35,14 @@ class JudgedSimilarity(SentenceEncoder):  # type: ignore[misc]
     Measured on a window of words round the change; where a transformation does not say what it changed, on the text.
     """
 
-    def __init__(self, floor: float, window: int) -> None:
+    def __init__(self, floor: float, window: int, ask: Ask) -> None:
         super().__init__(floor, metric="angular", compare_against_original=True, window_size=window)
         self._window = window
+        self._ask = ask
 
     def encode(self, sentences: Sequence[str]) -> Tensor:
         """Sentence vectors ``(sentences, width)``."""
-        return sentence_vectors(asset_path(JUDGE), sentences)
+        return torch.stack([*self._ask(sentence_model(asset_path(JUDGE)), [(sentence,) for sentence in sentences])])
 
     def _score_list(self, starting_text: AttackedText, transformed_texts: Sequence[AttackedText]) -> Tensor:
         pairs = [self._pair(starting_text, text) for text in transformed_texts]

@@ -25,6 +25,7 @@ def empty_row(example: Example) -> Row:
         "words_changed": None,
         "message": None,
         "candidates": None,
+        "trace": None,
         "seconds": None,
     }
 

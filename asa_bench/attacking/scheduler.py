@@ -1,63 +1,74 @@
-"""Many searches at once on one model: each in a greenlet of its own, their model calls merged.
+"""Many searches at once: each in a greenlet of its own, their calls of each model merged.
 
-A search is ordinary code that calls :meth:`Scheduler.ask` where it needs the model. There it is suspended and others go
-on. When all have asked, one batch is computed, and the searches that then have their answers go on.
+A search is ordinary code that calls :meth:`Scheduler.ask` where it needs a model: the victim, the sentence encoder of a
+constraint, the language model of a transformation. There it is suspended and others go on. When all have asked, one
+batch is computed, and the searches that then have their answers go on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from itertools import islice
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 from greenlet import getcurrent, greenlet
 from torch import Tensor
 
 from asa_bench.core.seeding import RandomState, random_state, set_random_state
-from asa_bench.models.batching import Encoded, Pool
-from asa_bench.models.classifier import Text, TextClassifier
+from asa_bench.models.batching import Batchable, Encoded, Pool
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
 Result = TypeVar("Result")
 
+Ask = Callable[[Any, Sequence[Any]], Sequence[Tensor]]
+"""Takes a model (:class:`Batchable`) and items, gives the model's answers: :meth:`Scheduler.ask`, or
+:func:`asa_bench.models.batching.answers` where nothing is merged."""
+
+
+class _Call(NamedTuple):
+    """What a search wants to know."""
+
+    model: Batchable
+    items: frozenset[Hashable]
+
 
 class Scheduler(Generic[Result]):
     """Runs searches, up to ``in_flight`` at once; what a search finds does not depend on the others.
 
-    Texts that wait at the same time are computed once, whoever asked. The random states of Python, NumPy and torch (the
-    CPU's) and torch's grad mode belong to each search: they are swapped when another goes on. A search seeds itself.
+    Items that wait for a model at the same time are computed once, whoever asked. The random states of Python, NumPy
+    and torch (the CPU's) and torch's grad mode belong to each search: they are swapped when another goes on. A search
+    seeds itself.
     """
 
-    def __init__(self, classifier: TextClassifier, in_flight: int, on_call: Callable[[], None] = lambda: None) -> None:
-        self._classifier = classifier
+    def __init__(self, in_flight: int, on_call: Callable[[], None] = lambda: None) -> None:
         self._in_flight = in_flight
         self._on_call = on_call
-        self._pool: Pool[Text] = Pool(classifier.batch_size)
-        self._waiting: dict[Text, list[_Search[Result]]] = {}
+        self._lanes: dict[int, _Lane[Result]] = {}
+        """By the identity of the model."""
         self._ready: list[_Search[Result]] = []
         self._seeded: _Search[Result] | None = None
         """Whose random states are the global ones now."""
 
-    def ask(self, texts: Sequence[Text]) -> Tensor:
-        """Logits ``(len(texts), labels)``; for a search to call.
+    def ask(self, model: Batchable, items: Sequence[Hashable]) -> list[Tensor]:
+        """The model's answer to each of ``items``; for a search to call.
 
         Raises:
-            Exception: what the model or its tokenizer raised on one of the texts.
+            Exception: what the model or its tokenizer raised on one of the items.
         """
-        if not texts:
-            return self._classifier.logits(texts)
+        if not items:
+            return []
         hub = getcurrent().parent
         assert hub is not None, "only a search may ask"
-        answers: dict[Text, Tensor | Exception] = hub.switch(texts)
+        found: dict[Hashable, Tensor | Exception] = hub.switch(_Call(model, frozenset(items)))
         rows = []
-        for text in texts:
-            answer = answers[text]
+        for item in items:
+            answer = found[item]
             if isinstance(answer, Exception):
                 raise answer
             rows.append(answer)
-        return torch.stack(rows)
+        return rows
 
     def run(self, works: Iterable[Callable[[], Result]], on_done: Callable[[Result], None]) -> None:
         """Run each of ``works``; ``on_done`` gets the results as they come."""
@@ -68,8 +79,9 @@ class Scheduler(Generic[Result]):
             asking = [search for search in going if not self._finished(search, on_done)]
             self._enqueue(asking)
             self._ready += islice(searches, len(going) - len(asking))
-            while self._pool and not self._ready:
-                self._compute()
+            while not self._ready and (waiting := [lane for lane in self._lanes.values() if lane.pool]):
+                self._ready += max(waiting, key=lambda lane: lane.pool.fill).compute()
+                self._on_call()
 
     def _finished(self, search: _Search[Result], on_done: Callable[[Result], None]) -> bool:
         """Let a search go on; whether it came to its end (else it asks again)."""
@@ -86,33 +98,55 @@ class Scheduler(Generic[Result]):
         return search.ended
 
     def _enqueue(self, asking: Sequence[_Search[Result]]) -> None:
+        by_model: dict[int, list[_Search[Result]]] = {}
+        for search in asking:
+            by_model.setdefault(id(search.call.model), []).append(search)
+        for name, searches in by_model.items():
+            if name not in self._lanes:
+                self._lanes[name] = _Lane(searches[0].call.model)
+            self._ready += self._lanes[name].enqueue(searches)
+
+
+class _Lane(Generic[Result]):
+    """What waits for one model."""
+
+    def __init__(self, model: Batchable) -> None:
+        self._model = model  # kept, so that no other model gets its identity
+        self._waiting: dict[Hashable, list[_Search[Result]]] = {}
+        self.pool: Pool[Hashable] = Pool(model.batch_size)
+
+    def enqueue(self, asking: Sequence[_Search[Result]]) -> list[_Search[Result]]:
+        """Let searches wait; those whose items cannot be encoded have their answer already."""
         new = []
         for search in asking:
-            for text in search.asked:
-                if text not in self._waiting:
-                    new.append(text)
-                self._waiting.setdefault(text, []).append(search)
-        for text, encoded in zip(new, each(self._classifier.encode, new), strict=True):
+            for item in search.call.items:
+                if item not in self._waiting:
+                    new.append(item)
+                self._waiting.setdefault(item, []).append(search)
+        answered = []
+        for item, encoded in zip(new, each(self._model.encode, new), strict=True):
             if isinstance(encoded, Exception):
-                self._answer(text, encoded)
+                answered += self._answer(item, encoded)
             else:
-                self._pool.add(text, encoded)
+                self.pool.add(item, encoded)
+        return answered
 
-    def _compute(self) -> None:
-        """One batch."""
-        texts, batch = zip(*self._pool.take(), strict=True)
-        for text, answer in zip(texts, each(self._forward, batch), strict=True):
-            self._answer(text, answer)
-        self._on_call()
+    def compute(self) -> list[_Search[Result]]:
+        """One batch; the searches that have all their answers then."""
+        items, batch = zip(*self.pool.take(), strict=True)
+        answered = []
+        for item, answer in zip(items, each(self._forward, batch), strict=True):
+            answered += self._answer(item, answer)
+        return answered
 
     def _forward(self, batch: Sequence[Encoded]) -> Iterable[Tensor]:
-        return self._classifier.forward(batch).unbind()
+        return iter(self._model.forward(batch))
 
-    def _answer(self, text: Text, answer: Tensor | Exception) -> None:
-        for search in self._waiting.pop(text):
-            search.answers[text] = answer
-            if len(search.answers) == len(search.asked):
-                self._ready.append(search)
+    def _answer(self, item: Hashable, answer: Tensor | Exception) -> list[_Search[Result]]:
+        searches = self._waiting.pop(item)
+        for search in searches:
+            search.answers[item] = answer
+        return [search for search in searches if len(search.answers) == len(search.call.items)]
 
 
 class _Search(Generic[Result]):
@@ -121,8 +155,8 @@ class _Search(Generic[Result]):
     def __init__(self, work: Callable[[], Result]) -> None:
         self._greenlet = greenlet(work)
         self._grad = True
-        self.asked: set[Text] = set()
-        self.answers: dict[Text, Tensor | Exception] = {}
+        self.call: _Call
+        self.answers: dict[Hashable, Tensor | Exception] = {}
         self.random_state: RandomState | None = None
 
     @property
@@ -131,7 +165,7 @@ class _Search(Generic[Result]):
         return bool(self._greenlet.dead)
 
     def go_on(self) -> Any:
-        """Run until the work asks (see ``asked``) or ends; the value is its result then."""
+        """Run until the work asks (see ``call``) or ends; the value is its result then."""
         outside = torch.is_grad_enabled()
         torch.set_grad_enabled(self._grad)
         try:
@@ -140,7 +174,7 @@ class _Search(Generic[Result]):
             self._grad = torch.is_grad_enabled()
             torch.set_grad_enabled(outside)
         if not self.ended:
-            self.asked, self.answers = set(value), {}
+            self.call, self.answers = value, {}
         return value
 
     def load_random_state(self) -> None:

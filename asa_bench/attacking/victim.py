@@ -5,13 +5,14 @@ Imports TextAttack: import it only after :func:`asa_bench.assets.textattack_envi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from textattack import Attack
 from textattack.attack_results import AttackResult, FailedAttackResult, MaximizedAttackResult, SuccessfulAttackResult
+from textattack.goal_function_results import GoalFunctionResultStatus
 from textattack.goal_functions import ClassificationGoalFunction, GoalFunction, InputReduction, UntargetedClassification
 from textattack.models.wrappers import ModelWrapper
 from textattack.shared import AttackedText
@@ -19,10 +20,13 @@ from torch import Tensor
 
 from asa_bench.attacking.controls import control_search
 from asa_bench.attacking.framing import frame_constraints, within
+from asa_bench.attacking.language_models import merge_language_models
 from asa_bench.attacking.protocols import RECIPE, Frame
 from asa_bench.attacking.recipe import Recipe
+from asa_bench.attacking.scheduler import Ask
 from asa_bench.core.errors import InputError
-from asa_bench.models.classifier import Text, TextClassifier
+from asa_bench.models.batching import answers
+from asa_bench.models.classifier import TextClassifier
 
 AT_ONCE = 1_000_000
 """Texts of one call of a goal function: all that it has, since the scheduler makes the batches."""
@@ -31,17 +35,18 @@ AT_ONCE = 1_000_000
 class Victim(ModelWrapper):  # type: ignore[misc]
     """A classifier behind TextAttack's interface: canonical batches, training length, eval mode asserted per call.
 
-    ``ask`` answers in the classifier's place: the scheduler, which merges the calls of many searches.
+    Its calls go through ``ask``, as those of every other model of the attack do: a scheduler merges them.
     """
 
-    def __init__(self, classifier: TextClassifier, ask: Callable[[Sequence[Text]], Tensor] | None = None) -> None:
+    def __init__(self, classifier: TextClassifier, ask: Ask = answers) -> None:
         self.classifier = classifier
         self.model = classifier  # TextAttack names its class in a notice
-        self._ask = ask or classifier.logits
+        self.ask = ask
 
     def __call__(self, text_input_list: Sequence[str | Sequence[str]], **_: Any) -> Tensor:
         """Logits ``(texts, labels)``; a text is a string, or a tuple of strings for several fields."""
-        return self._ask([(text,) if isinstance(text, str) else tuple(text) for text in text_input_list])
+        texts = [(text,) if isinstance(text, str) else tuple(text) for text in text_input_list]
+        return torch.stack([*self.ask(self.classifier, texts)]) if texts else self.classifier.logits([])
 
 
 class RawGoal(UntargetedClassification):  # type: ignore[misc]
@@ -84,19 +89,38 @@ class Reduction(InputReduction):  # type: ignore[misc]
         return (scores.double() / self._temperature).softmax(dim=1)
 
 
-class CountingAttack(Attack):  # type: ignore[misc]
-    """TextAttack's attack, which also counts the candidate texts that its constraints let through.
+class Step(NamedTuple):
+    """A candidate text that was better than those before it."""
 
-    An attack without candidates (missing data, constraints that refuse everything) looks like a robust model.
+    query: int
+    """The query that asked about it; the original text is query 1."""
+    score: float
+    """Of the goal function: higher is nearer to the goal."""
+    words_changed: int
+    succeeded: bool
+
+
+class TracedAttack(Attack):  # type: ignore[misc]
+    """TextAttack's attack, which also counts the candidate texts that its constraints let through and traces the best.
+
+    An attack without candidates (missing data, constraints that refuse everything) looks like a robust model. Texts
+    that a search asks about only to rank words (a word left out) are no candidates.
     """
 
     candidates = 0
+    trace: Sequence[Step] = ()
+    """The best candidate after each query, where it changed."""
     frame = Frame(name=RECIPE)
     query_budget: int | None = None
     """What bounds the frame's rule per word."""
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.search_method.get_goal_results = self._asked
+
     def attack(self, example: AttackedText, ground_truth_output: int) -> AttackResult:
         """Attack one example, whose length may decide its budget."""
+        self._original, self._allowed, self.trace = example, set[str](), list[Step]()
         if self.frame.queries_per_word:
             rule = self.frame.queries_per_word * max(example.num_words, 1)
             self.goal_function.query_budget = min(rule, self.query_budget or rule)
@@ -110,7 +134,23 @@ class CountingAttack(Attack):  # type: ignore[misc]
         """Candidates that the constraints let through, as TextAttack finds them."""
         found = super().filter_transformations(*arguments, **options)
         self.candidates += len(found)
+        self._allowed.update(text.text for text in found)
         return found
+
+    def _asked(self, texts: Sequence[AttackedText]) -> tuple[list[Any], bool]:
+        """The goal function's answers, each of which may be a step of the trace."""
+        before = self.goal_function.num_queries
+        results, over = self.goal_function.get_results(texts)
+        for query, result in enumerate(results, start=before + 1):
+            if result.attacked_text.text in self._allowed:
+                self._consider(query, result)
+        return results, over
+
+    def _consider(self, query: int, result: Any) -> None:
+        succeeded, score = result.goal_status == GoalFunctionResultStatus.SUCCEEDED, float(result.score)
+        if not self.trace or (succeeded, score) > (self.trace[-1].succeeded, self.trace[-1].score):
+            changed = int(self._original.words_diff_num(result.attacked_text))
+            self.trace = [*self.trace, Step(query, score, changed, succeeded)]
 
     def _attack(self, initial_result: Any) -> AttackResult:
         """A maximised goal has succeeded when it changed the text at all."""
@@ -127,9 +167,9 @@ def build_attack(
     victim: Victim,
     query_budget: int | None,
     temperature: float | None,
-    frame: Frame = CountingAttack.frame,
+    frame: Frame = TracedAttack.frame,
     search: str = "recipe",
-) -> CountingAttack:
+) -> TracedAttack:
     """TextAttack's recipe on ``victim`` with our goal function; its search and constraints are unmodified.
 
     Args:
@@ -150,8 +190,9 @@ def build_attack(
     guide = control_search(stock.search_method) if search == "random" else stock.search_method
     if hasattr(guide, "unk_token"):
         guide.unk_token = victim.classifier.unknown_token  # TextAttack has a literal [UNK]
-    constraints = [*stock.constraints, *stock.pre_transformation_constraints, *frame_constraints(frame)]
-    attack = CountingAttack(goal, constraints, stock.transformation, guide)
+    constraints = [*stock.constraints, *stock.pre_transformation_constraints, *frame_constraints(frame, victim.ask)]
+    merge_language_models(stock.transformation, victim.ask)
+    attack = TracedAttack(goal, constraints, stock.transformation, guide)
     attack.frame, attack.query_budget = frame, query_budget
     return attack
 
@@ -167,7 +208,7 @@ def _goal(
     return RawGoal(victim, **options) if temperature is None else CalibratedGoal(victim, temperature, **options)
 
 
-def another(attack: CountingAttack) -> CountingAttack:
+def another(attack: TracedAttack) -> TracedAttack:
     """The same attack for another example, with a goal, caches and counters of its own; the heavy parts are shared."""
     goal, search = copy(attack.goal_function), copy(attack.search_method)
     constraints = [*attack.constraints, *attack.pre_transformation_constraints]

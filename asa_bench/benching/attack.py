@@ -20,8 +20,9 @@ from asa_bench.benching.model import trained_baseline
 from asa_bench.core.seeding import kept_random_state
 from asa_bench.model_plan import ModelPlan, given_checkpoint, make_model_plan
 from asa_bench.model_settings import ModelRun
+from asa_bench.models.batched import Text
 from asa_bench.models.batching import Encoded
-from asa_bench.models.classifier import Classifier, Text, load_classifier
+from asa_bench.models.classifier import Classifier, load_classifier
 from asa_bench.models.precision import Precision, Resolved, autocast, default_device, has_bf16
 from asa_bench.tasks.movie_sentiment import NAME
 

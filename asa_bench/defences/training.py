@@ -17,7 +17,7 @@ from asa_bench.core.seeding import derive_seed, seed_everything
 from asa_bench.core.validation import Settings
 from asa_bench.defences.base import Defence
 from asa_bench.defences.unfinished import Unfinished
-from asa_bench.models.classifier import encode
+from asa_bench.models.batched import encode
 from asa_bench.models.precision import Precision, Resolved, default_device
 from asa_bench.tasks import Example
 

@@ -7,20 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from asa_bench.core.errors import InputError
 from asa_bench.core.files import read_json
 from asa_bench.core.seeding import seed_everything
-from asa_bench.models.batching import ROWS, Encoded, batches, canonical_length
+from asa_bench.models.batched import Text, TextModel, encode
+from asa_bench.models.batching import ROWS, Encoded, answers
 from asa_bench.models.encoder import check_folder
 from asa_bench.models.kinds import kernel, positions
-from asa_bench.models.precision import Attention, Resolved, autocast
-
-Text = Sequence[str]
-"""The text fields of one example: one, or two for a pair."""
+from asa_bench.models.precision import Attention, Resolved
 
 HEADLESS = ("Model", "ForMaskedLM", "ForPreTraining")
 """Ends of architecture names that hold an encoder without a task's head."""
@@ -54,21 +51,8 @@ class TextClassifier(Protocol):
 
 
 @dataclass(frozen=True)
-class Classifier:
-    """A model with its tokenizer and the settings under which it is used."""
-
-    model: Any
-    tokenizer: Any
-    max_length: int
-    precision: Resolved
-    batch_size: int = ROWS["cpu"]
-    """Rows of every batch."""
-
-    @property
-    def device(self) -> torch.device:
-        """Where the model lies."""
-        device: torch.device = self.model.device
-        return device
+class Classifier(TextModel):
+    """A sequence classifier; its answers are logits ``(texts, labels)``."""
 
     @property
     def unknown_token(self) -> str:
@@ -80,66 +64,17 @@ class Classifier:
         encoded = encode(self.tokenizer, texts, None)
         return [len(row["input_ids"]) > self.max_length for row in encoded]
 
-    def encode(self, texts: Sequence[Text]) -> list[Encoded]:
-        """Token ids of each text, cut at ``max_length``, with the length that they take up in a batch."""
-        return [self._padded(row) for row in encode(self.tokenizer, texts, self.max_length)]
-
-    def _padded(self, row: dict[str, list[int]]) -> Encoded:
-        length = canonical_length(len(row["input_ids"]), self.max_length)
-        fills = {"input_ids": self.tokenizer.pad_token_id, "token_type_ids": self.tokenizer.pad_token_type_id}
-        padded = {}
-        for key, values in row.items():
-            padding = [fills.get(key, 0)] * (length - len(values))
-            padded[key] = padding + values if self.tokenizer.padding_side == "left" else values + padding
-        return Encoded(length, padded)
-
-    def forward(self, batch: Sequence[Encoded]) -> Tensor:
-        """Logits ``(len(batch), labels)`` of texts of one length, in float32 on the CPU, in eval mode.
-
-        The batch is filled up to ``batch_size`` rows, so that a text's bits depend on nothing else.
-
-        Raises:
-            RuntimeError: when the model is in training mode (dropout would be on).
-        """
-        if self.model.training:
-            raise RuntimeError("the model is in training mode; call model.eval() first")
-        rows = [text.inputs for text in batch]
-        rows += [rows[0]] * (self.batch_size - len(rows))
-        inputs = {key: torch.from_numpy(np.array([row[key] for row in rows])).to(self.device) for key in rows[0]}
-        with torch.inference_mode(), autocast(self.precision, self.device):
-            logits: Tensor = self.model(**inputs).logits
-        return logits[: len(batch)].float().cpu()
-
     def logits(self, texts: Sequence[Text]) -> Tensor:
         """Logits ``(len(texts), labels)`` in float32 on the CPU, in eval mode, in the order of ``texts``.
 
         Raises:
             RuntimeError: when the model is in training mode (dropout would be on).
         """
-        logits = torch.empty(len(texts), self.model.config.num_labels)
-        for places, batch in batches(self.encode(texts), self.batch_size):
-            logits[places] = self.forward(batch)
+        return torch.stack(answers(self, texts)) if texts else torch.empty(0, self.model.config.num_labels)
+
+    def _answer(self, inputs: dict[str, Tensor]) -> Tensor:
+        logits: Tensor = self.model(**inputs).logits
         return logits
-
-
-def encode(
-    tokenizer: Any, texts: Sequence[Text], max_length: int | None, *, special_tokens: bool = False
-) -> list[dict[str, list[int]]]:
-    """Token ids of each text, unpadded, truncated to ``max_length`` unless that is None; pairs are encoded as pairs.
-
-    With ``special_tokens`` there is a ``special_tokens_mask`` beside them.
-    """
-    if not texts:
-        return []
-    columns = [list(column) for column in zip(*texts, strict=True)]
-    encoded = tokenizer(
-        *columns,
-        truncation=max_length is not None,
-        max_length=max_length,
-        return_special_tokens_mask=special_tokens,
-        verbose=False,
-    ).data
-    return [dict(zip(encoded, values, strict=True)) for values in zip(*encoded.values(), strict=True)]
 
 
 def new_classifier(folder: Path, labels: Sequence[str], seed: int, attention: str, max_length: int) -> tuple[Any, Any]:

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from asa_bench.core.errors import InputError, one_line
 from asa_bench.core.fingerprint import fingerprint
+from asa_bench.models.batched import Text
 from asa_bench.models.batching import Encoded
-from asa_bench.models.classifier import Text
 
 Predict = Callable[[list[Any]], Any]
 """Texts (strings, or tuples of strings where there are several fields) to probabilities ``(texts, labels)``."""

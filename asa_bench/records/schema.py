@@ -37,11 +37,14 @@ EXAMPLES = pa.schema(
         ("message", pa.string()),
         ("protocol", pa.string()),
         ("candidates", pa.int64()),
+        ("trace", pa.string()),
     ]
 )
 """One row per attacked example. ``adversarial_*``, ``words_changed`` and ``similarity`` are null unless the attack
 succeeded; ``message`` says why an example ended in *error* or *timeout*. Texts of several fields are JSON arrays.
-``candidates`` counts the texts that the attack's constraints let through: with 0 it had nothing to try."""
+``candidates`` counts the texts that the attack's constraints let through: with 0 it had nothing to try. ``trace`` is a
+JSON array of the best of them after each query, where it changed: ``[query, score, words changed, whether it
+succeeded]``, the original text being query 1."""
 
 PREDICTIONS = pa.schema(
     [
@@ -87,7 +90,7 @@ MAPS = pa.schema(
 )
 """Attention of single sentences, mean over heads: ``tokens`` and the rows of ``attention`` are JSON arrays."""
 
-ADDED = {"candidates", "truncated"}
+ADDED = {"candidates", "trace", "truncated"}
 """Columns that runs of earlier versions do not have; they read as null."""
 
 CALIBRATION = pa.schema([*_CELL_FIELDS, ("temperature", pa.float64()), ("validation_loss", pa.float64())])

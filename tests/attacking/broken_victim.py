@@ -7,8 +7,9 @@ import signal
 from collections.abc import Sequence
 
 from asa_bench.attacking.worker import main
+from asa_bench.models.batched import Text
 from asa_bench.models.batching import Encoded
-from asa_bench.models.classifier import Classifier, Text
+from asa_bench.models.classifier import Classifier
 
 
 class Broken(Classifier):

@@ -109,5 +109,5 @@ def test_every_example_shares_the_heavy_parts_and_nothing_else(classifier: Class
     assert second.transformation is first.transformation
     assert second.goal_function is not first.goal_function
     assert second.search_method is not first.search_method
-    assert second.search_method.get_goal_results.__self__ is second.goal_function
+    assert second.search_method.get_goal_results.__self__ is second
     assert second.goal_function._call_model_cache is not first.goal_function._call_model_cache

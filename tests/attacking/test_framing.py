@@ -9,6 +9,7 @@ import pytest
 
 from asa_bench.attacking.protocols import Frame, find_frame
 from asa_bench.attacking.recipe import recipes
+from asa_bench.models.batching import answers
 from asa_bench.models.classifier import Classifier
 from asa_bench.tasks import Example
 from tests.attacking.test_attack import RUNNABLE, examples, rows_of
@@ -63,7 +64,7 @@ def test_the_similarity_floor_is_kept(classifier: Classifier) -> None:
 
     from asa_bench.attacking.framing import JudgedSimilarity
 
-    floor = JudgedSimilarity(0.84, 15)
+    floor = JudgedSimilarity(0.84, 15, answers)
     original = AttackedText("a good film with a fine cast")
     near, far = original.replace_word_at_index(1, "great"), original.replace_word_at_index(1, "tax")
     for text in (near, far):
