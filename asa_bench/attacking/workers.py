@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -55,14 +55,20 @@ class AttackWorkers:
         except BaseException:
             for process in self._processes:
                 process.cancel()
+            _join(threads)
+            for process in self._processes:
+                process.stop()  # one whose share was done has nothing to cancel
             self._processes = self._new_processes()
             raise
-        finally:
-            for thread in threads:
-                thread.join()
+        _join(threads)
 
     def _new_processes(self) -> list[AttackProcess]:
         return [AttackProcess(self._log) for _ in range(self._count)]
+
+
+def _join(threads: Sequence[threading.Thread]) -> None:
+    for thread in threads:
+        thread.join()
 
 
 def _work(process: AttackProcess, share: AttackJob, said: queue.SimpleQueue[Row | _End]) -> None:
