@@ -5,14 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from asa_bench.models.batching import ROWS, Encoded, canonical_length, smallest_step
+from asa_bench.models.batching import ROWS, Encoded, canonical_length
 from asa_bench.models.precision import Resolved, autocast
 
 Text = Sequence[str]
@@ -28,22 +27,13 @@ class BatchedModel(ABC):
     max_length: int
     precision: Resolved
     batch_size: int = ROWS["cpu"]
-    """Most rows of a batch."""
+    """Rows of a batch."""
 
     @property
     def device(self) -> torch.device:
         """Where the model lies."""
         device: torch.device = self.model.device
         return device
-
-    @cached_property
-    def row_step(self) -> int:
-        """Batches have a multiple of this many rows; found by trial, see :func:`smallest_step`."""
-
-        def forward(ids: Tensor) -> Tensor:
-            return self._run({"input_ids": ids, "attention_mask": torch.ones_like(ids)})
-
-        return smallest_step(forward, self.batch_size, self.model.config.vocab_size, self.max_length)
 
     def padded(self, row: dict[str, list[int]]) -> Encoded:
         """Token ids of one text, padded to its canonical length."""
@@ -58,23 +48,19 @@ class BatchedModel(ABC):
     def forward(self, batch: Sequence[Encoded]) -> Tensor:
         """Answers to the texts of one batch, in float32 on the CPU, in eval mode.
 
-        The batch is filled up to a multiple of ``row_step`` rows, so that a text's bits depend on nothing else.
+        The batch is filled up to ``batch_size`` rows, so that a text's bits do not depend on how many came with it.
 
         Raises:
             RuntimeError: when the model is in training mode (dropout would be on).
         """
-        rows = [text.inputs for text in batch]
-        if len(rows) < self.batch_size:
-            rows += [rows[0]] * (-len(rows) % self.row_step)
-        return self._run({key: torch.from_numpy(np.array([row[key] for row in rows])) for key in rows[0]})[: len(batch)]
-
-    def _run(self, inputs: dict[str, Tensor]) -> Tensor:
         if self.model.training:
             raise RuntimeError("the model is in training mode; call model.eval() first")
-        inputs = {key: values.to(self.device) for key, values in inputs.items()}
+        rows = [text.inputs for text in batch]
+        rows += [rows[0]] * (self.batch_size - len(rows))
+        inputs = {key: torch.from_numpy(np.array([row[key] for row in rows])).to(self.device) for key in rows[0]}
         with torch.inference_mode(), autocast(self.precision, self.device):
             answers = self._answer(inputs)
-        return answers.float().cpu()
+        return answers[: len(batch)].float().cpu()
 
     @abstractmethod
     def _answer(self, inputs: dict[str, Tensor]) -> Tensor:

@@ -2,27 +2,22 @@
 
 A logit depends in its last bits on the shape of its batch, which is enough to change an attack's result. So a text's
 own length, rounded up to a multiple of ``STEP`` tokens, decides its batch's shape: texts of one length go together, and
-each batch is filled up to a number of rows that changes no bit: always the most, or a part of it where a trial finds
-that it makes no difference.
+each batch is filled up to the same number of rows.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-import torch
 from torch import Tensor
 
 STEP = 8
 """Lengths are rounded up to multiples of this many tokens."""
 
-ROWS = {"cpu": 32, "cuda": 256}
-"""Most rows of a batch, by kind of device."""
-
-TRIED_LENGTHS = (STEP, 5 * STEP)
-"""Lengths in tokens at which it is tried whether fewer rows give the same bits."""
+ROWS = {"cpu": 16, "cuda": 256}
+"""Rows of a batch, by kind of device: as few as keep it busy, since those of a batch that is not full are wasted."""
 
 Key = TypeVar("Key")
 
@@ -52,30 +47,6 @@ class Batchable(Protocol):
 def canonical_length(tokens: int, limit: int) -> int:
     """``tokens`` rounded up, but not over the most that the model reads."""
     return min(-(-tokens // STEP) * STEP, limit)
-
-
-def smallest_step(forward: Callable[[Tensor], Tensor], most: int, vocabulary: int, limit: int) -> int:
-    """A quarter of ``most``, or a half, if batches of its multiples gave the bits of ``most`` rows; else ``most``.
-
-    Args:
-        forward: logits ``(rows, labels)`` of token ids ``(rows, tokens)``.
-        most: rows of the largest batch.
-        vocabulary: random token ids are below this.
-        limit: most tokens that the model reads.
-    """
-    random = torch.Generator().manual_seed(0)
-    lengths = sorted({min(length, limit) for length in TRIED_LENGTHS})
-    trials = [torch.randint(vocabulary, (most, length), generator=random) for length in lengths]
-    whole = [forward(trial) for trial in trials]
-    for step in (max(most // 4, 1), max(most // 2, 1)):
-        pairs = (
-            (forward(trial[:n]), rows[:n])
-            for trial, rows in zip(trials, whole, strict=True)
-            for n in range(step, most, step)
-        )
-        if all(torch.equal(fewer, same) for fewer, same in pairs):
-            return step
-    return most
 
 
 class Pool(Generic[Key]):

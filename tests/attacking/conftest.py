@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import torch
 
 from asa_bench.assets import asset_path
 from asa_bench.assets.textattack_home import import_textattack, no_nltk_downloads
@@ -22,3 +23,9 @@ def textattack() -> Any:
 def _no_downloads(textattack: Any) -> Iterator[None]:
     with no_nltk_downloads():
         yield
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    """Attack processes of these tests have one thread, too; results depend on it."""
+    torch.set_num_threads(1)
