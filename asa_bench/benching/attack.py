@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -44,6 +45,7 @@ def bench_attacks(
     query_budget: int = 200,
     precision: Precision = "auto",
     threads: int = 2,
+    stock_length: int | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Time each attack in each precision; one record each, as it is done.
 
@@ -55,6 +57,7 @@ def bench_attacks(
         query_budget: most queries per example, on both sides.
         precision: *auto* is fp32, and bf16 where the device computes in it.
         threads: CPU threads.
+        stock_length: tokens to which stock TextAttack pads each text; by default what the checkpoint's tokenizer says.
 
     Raises:
         InputError: for anything wrong with model, data or recipes.
@@ -68,7 +71,12 @@ def bench_attacks(
             )  # fmt: skip
             plan = make_model_plan(asked, given, data, None)
             for job in _jobs(plan):
-                yield {"attack": job.recipe.name, "precision": chosen, "examples": examples, **measured(job)}
+                yield {
+                    "attack": job.recipe.name,
+                    "precision": chosen,
+                    "examples": examples,
+                    **measured(job, stock_length),
+                }
 
 
 def _precisions(asked: Precision) -> tuple[Resolved, ...]:
@@ -95,29 +103,37 @@ def _jobs(plan: ModelPlan) -> Iterator[AttackJob]:
         )
 
 
-def measured(job: AttackJob) -> dict[str, float]:
+def measured(job: AttackJob, stock_length: int | None = None) -> dict[str, float]:
     """Speeds of one attack, and the share of examples that end as in stock TextAttack."""
     library = import_textattack(name for name in job.recipe.assets if MANIFEST[name].layout)
     library.shared.logger.setLevel(logging.ERROR)  # it does not know our classes, and says so
     torch.set_num_threads(job.threads)
     loaded = load_classifier(job.checkpoint, job.precision, torch.device(job.device), job.attention)
     classifier = Recording(**vars(loaded))
+    stock_classifier = replace(loaded, tokenizer=_padding_to(stock_length, loaded.tokenizer))
     warm_up = job.model_copy(update={"examples": job.examples[:WARM_UP]})
-    for attack in (_engine_rows, _stock_rows):
-        attack(warm_up, classifier)
+    _engine_rows(warm_up, classifier)
+    _stock_rows(warm_up, stock_classifier)
     classifier.asked.clear()
     rows, seconds = _timed(lambda: _engine_rows(job, classifier))
     texts = list(classifier.asked)
     _, bare = _timed(lambda: loaded.logits(texts))
-    stock, stock_seconds = _timed(lambda: _stock_rows(job, classifier))
+    stock, stock_seconds = _timed(lambda: _stock_rows(job, stock_classifier))
     count = len(job.examples)
     return {
+        "stock_length": stock_classifier.tokenizer.model_max_length,
         "stock_examples_per_second": count / stock_seconds,
         "examples_per_second": count / seconds,
         "speedup": stock_seconds / seconds,
         "forward_share": bare / seconds,
         "identical": sum(_alike(stock[name], row) for name, row in rows.items()) / count,
     }
+
+
+def _padding_to(length: int | None, tokenizer: Any) -> Any:
+    changed = copy.deepcopy(tokenizer)
+    changed.model_max_length = length or tokenizer.model_max_length
+    return changed
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,10 @@ def bench_attack_command(
         Literal["auto", "fp32", "bf16"], typer.Option(metavar="auto|fp32|bf16", help="auto: all that the device has.")
     ] = "auto",
     threads: ThreadsOption = 2,
+    stock_length: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=4, help="Tokens to which stock pads; by default what the tokenizer says."),
+    ] = None,
     form: FormOption = "text",
 ) -> None:
     """Time attacks against stock TextAttack and the bare forward pass, on the same examples, seeds and budget."""
@@ -43,7 +47,7 @@ def bench_attack_command(
     records = list(
         bench_attacks(
             attacks or ["deepwordbug", "pwws"], model=model, data=data, examples=examples, query_budget=query_budget,
-            precision=precision, threads=threads,
+            precision=precision, threads=threads, stock_length=stock_length,
         )
     )  # fmt: skip
     _show(records, form)

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from asa_bench.records.store import Run
-from asa_bench.reporting import accuracy_tables, asa_tables, cost_tables
+from asa_bench.reporting import accuracy_tables, asa_tables, cost_tables, effort_tables
 from asa_bench.reporting.drawing import Plot
 from asa_bench.reporting.figures import figures
 from asa_bench.reporting.summary import sentences
@@ -107,6 +107,7 @@ def _tables(view: View) -> Iterator[Table]:
         if chosen := [attack for attack in view.attacks if view.kind(attack) in kinds]:
             yield accuracy_tables.attack_detail(view, chosen, name, title)
     makers = (
+        effort_tables.limits,
         accuracy_tables.out_of_domain,
         accuracy_tables.calibration,
         cost_tables.training_cost,

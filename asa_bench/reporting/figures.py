@@ -10,6 +10,7 @@ from asa_bench.reporting.accuracy_tables import CLEAN, ROBUST, WORST, interval_n
 from asa_bench.reporting.attention_figures import attention_divergence, heat_maps, keyword_attention
 from asa_bench.reporting.cost_tables import training_seconds
 from asa_bench.reporting.drawing import INK, Plot, colour, marker, short, style, tidy
+from asa_bench.reporting.effort_figures import effort
 from asa_bench.reporting.formats import listed, percent, seconds
 from asa_bench.reporting.trade_off_figures import learning_curve, pareto
 from asa_bench.reporting.training_figures import losses, masked_ratio
@@ -20,10 +21,8 @@ from asa_bench.stats.intervals import Estimate
 def figures(view: View) -> list[Plot]:
     """All figures that the run has data for."""
     with style():
-        makers = (
-            accuracy, pareto, cost, learning_curve, losses, masked_ratio, keyword_attention, attention_divergence,
-        )  # fmt: skip
-        found = [*(maker(view) for maker in makers), *heat_maps(view)]
+        makers = (pareto, cost, learning_curve, losses, masked_ratio, keyword_attention, attention_divergence)
+        found = [accuracy(view), *effort(view), *(maker(view) for maker in makers), *heat_maps(view)]
     return [plot for plot in found if plot]
 
 

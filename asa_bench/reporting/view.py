@@ -13,7 +13,8 @@ from asa_bench.records.schema import CURVES, MAPS, VIEWS, table
 from asa_bench.records.store import Run
 from asa_bench.stats.intervals import Estimate
 
-_NOTHING = Estimate(None, None, None, 0)
+NOTHING = Estimate(None, None, None, 0)
+"""A metric that the run does not have."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class View:
 
     def estimate(self, defence: str, metric: str, attack: str | None = None, seed: int | None = None) -> Estimate:
         """A metric over seeds, or of one seed; all None with n = 0 when the run does not have it."""
-        return self._estimates.get((defence, metric, attack, seed), _NOTHING)
+        return self._estimates.get((defence, metric, attack, seed), NOTHING)
 
     def metrics(self, prefix: str) -> list[str]:
         """Names of the metrics that start with ``prefix``, sorted."""

@@ -7,20 +7,24 @@ import pytest
 
 from tests.conftest import Cli
 
-KEYS = ["attack", "precision", "examples", "stock_examples_per_second", "examples_per_second", "speedup",
-        "forward_share", "identical"]  # fmt: skip
+KEYS = ["attack", "precision", "examples", "stock_length", "stock_examples_per_second", "examples_per_second",
+        "speedup", "forward_share", "identical"]  # fmt: skip
 
 
-def test_bench_attack_says_how_it_compares_with_stock(cli: Cli, checkpoint: Path, reviews: Path) -> None:
+@pytest.mark.parametrize(("options", "padded_to"), [((), 40), (("--stock-length", 64), 64)])
+def test_bench_attack_says_how_it_compares_with_stock(
+    cli: Cli, checkpoint: Path, reviews: Path, options: tuple[object, ...], padded_to: int
+) -> None:
     done = cli(
         "bench", "attack", "--attack", "deepwordbug", "--model", checkpoint, "--data", reviews / "test.csv",
         "--examples", 6, "--query-budget", 60, "--precision", "fp32", "--threads", 1, "--format", "json",
+        *options,
     )  # fmt: skip
     assert done.code == 0, done.err
     [record] = json.loads(done.out)
     assert list(record) == KEYS
     assert (record["attack"], record["precision"], record["examples"]) == ("deepwordbug", "fp32", 6)
-    assert record["identical"] == 1
+    assert (record["stock_length"], record["identical"]) == (padded_to, 1)
     ratio = record["examples_per_second"] / record["stock_examples_per_second"]
     assert record["speedup"] == pytest.approx(ratio)
     assert record["forward_share"] > 0

@@ -22,6 +22,7 @@ MakeRun = Callable[..., Run]
 TEXT = "a quietly moving film whose jokes land softly and whose ending never feels cheap or hurried at all"
 METHODS = {"baseline": "baseline", "freelb": "freelb", "asa": "asa", "asa-ratio": "asa"}
 ROBUST = {"baseline": 0.20, "freelb": 0.27, "asa": 0.36, "asa-ratio": 0.33}
+EFFORT = ["accuracy-over-queries", "accuracy-over-words", "accuracy-over-similarity"]
 HARDER = {"deepwordbug": 0.0, "pwws": 0.06}
 
 

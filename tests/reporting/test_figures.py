@@ -14,9 +14,9 @@ from asa_bench.reporting.trade_off_figures import frontier
 from asa_bench.reporting.training_figures import _final
 from asa_bench.reporting.view import View, views
 
-from .conftest import MakeRun
+from .conftest import EFFORT, MakeRun
 
-NAMES = ["accuracy", "pareto", "training-cost", "loss", "masked-ratio"]
+NAMES = ["accuracy", *EFFORT, "pareto", "training-cost", "loss", "masked-ratio"]
 VIEWS = ["attention-keywords", "attention-divergence", "attention-map-01234567"]
 
 
@@ -24,7 +24,7 @@ def test_all_figures_of_a_full_run(make_run: MakeRun) -> None:
     plots = figures(views(make_run(n=50))[0])
     assert [plot.name for plot in plots] == NAMES
     assert all(plot.alt and plot.caption and plot.title for plot in plots)
-    assert plots[2].alt == (
+    assert plots[5].alt == (
         "Bar chart of training time: baseline 1.00 × (18.0 s), freelb 3.10 × (55.8 s), asa 2.20 × (39.6 s) and "
         "asa-ratio 2.20 × (39.6 s)."
     )
@@ -47,13 +47,13 @@ def test_png_is_an_image_in_print_resolution(make_run: MakeRun) -> None:
 @pytest.mark.parametrize(
     ("arguments", "names"),
     [
-        ({"defences": ("baseline", "freelb")}, NAMES[:4]),
+        ({"defences": ("baseline", "freelb")}, NAMES[:7]),
         ({"defences": ("asa",), "seeds": (0, 1)}, [name for name in NAMES if name != "pareto"]),
-        ({"attacks": ()}, [name for name in NAMES if name != "pareto"]),
-        ({"defences": tuple("abcdefghij")}, [NAMES[0], *NAMES[2:4]]),
-        ({"views": True}, [*NAMES[:3], "learning-curve", *NAMES[3:], *VIEWS]),
+        ({"attacks": ()}, [name for name in NAMES if name not in {"pareto", *EFFORT}]),
+        ({"defences": tuple("abcdefghij")}, [*NAMES[:4], *NAMES[5:7]]),
+        ({"views": True}, [*NAMES[:6], "learning-curve", *NAMES[6:], *VIEWS]),
         ({"views": True, "defences": ("baseline",), "seeds": (0, 1, 2)},
-         ["accuracy", "training-cost", "learning-curve", "loss", "attention-keywords", VIEWS[2]]),
+         ["accuracy", *EFFORT, "training-cost", "learning-curve", "loss", "attention-keywords", VIEWS[2]]),
     ],
 )  # fmt: skip
 def test_partial_runs_have_the_figures_that_they_can(

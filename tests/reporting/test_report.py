@@ -13,7 +13,7 @@ from asa_bench.records.store import Run
 from asa_bench.reporting.contents import SAMPLES, parts, settings
 from asa_bench.reporting.report import write_report
 
-from .conftest import MakeRun
+from .conftest import EFFORT, MakeRun
 
 HOSTILE = "<script>alert(1)</script> \u202eevil\u202c zero\u200bwidth <img src=x onerror=alert(1)> &amp; </mark>"
 
@@ -46,8 +46,8 @@ def test_every_file_of_the_contract_is_written(make_run: MakeRun) -> None:
     index = write_report(make_run(n=30))
     assert index.name == "index.html"
     names = {str(path.relative_to(index.parent)) for path in index.parent.rglob("*") if path.is_file()}
-    stems = {"comparison", "attacks", "out-of-domain", "calibration", "training-cost", "masked-ratio"}
-    figures = {"accuracy", "pareto", "training-cost", "loss", "masked-ratio"}
+    stems = {"comparison", "attacks", "limits", "out-of-domain", "calibration", "training-cost", "masked-ratio"}
+    figures = {"accuracy", *EFFORT, "pareto", "training-cost", "loss", "masked-ratio"}
     expected = {f"tables/{stem}.{kind}" for stem in stems for kind in ("csv", "md", "tex")}
     expected |= {f"figures/{stem}.{kind}" for stem in figures for kind in ("svg", "png")}
     assert names == expected | {"index.html", "report.md"}
@@ -65,7 +65,7 @@ def test_the_page_is_self_contained_and_accessible(make_run: MakeRun) -> None:
         - {pair for name in found.ids for pair in ((name, ""), ("", name))}
         == set()
     )
-    assert text.count('role="img" aria-label="') == found.tags.count("svg") == 5
+    assert text.count('role="img" aria-label="') == found.tags.count("svg") == 8
     assert "prefers-color-scheme: dark" in text
 
 

@@ -1,0 +1,103 @@
+"""Figures of robust accuracy over what the attack may spend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from asa_bench.reporting.drawing import INK, Plot, colour, short, tidy
+from asa_bench.reporting.formats import listed
+from asa_bench.reporting.view import View
+from asa_bench.stats.effort import curve
+
+LINES = ("-", "--", "-.", ":")
+"""A second sign beside the colour."""
+
+ACROSS = 3
+"""Most panels side by side."""
+
+_AXES = {
+    "queries": ("Queries allowed", "queries"),
+    "words": ("Changed words allowed", "changed words"),
+    "similarity": ("Similarity asked for", "required similarity"),
+}
+
+
+def effort(view: View) -> Iterator[Plot]:
+    """For queries, changed words and similarity: robust accuracy by limit, a panel for each text attack."""
+    for measure in _AXES:
+        panels = {attack: curves(view, attack, measure) for attack in view.text_attacks}
+        panels = {attack: lines for attack, lines in panels.items() if lines}
+        if panels:
+            yield _effort(view, measure, panels)
+
+
+def curves(view: View, attack: str, measure: str) -> dict[str, pd.Series]:
+    """Each defence's robust accuracy by limit; without those that the attack never breaks, or has not attacked."""
+    rows = view.examples[view.examples["attack"] == attack]
+    found = {name: curve(rows[rows["defence"] == name], measure) for name in view.defences}
+    return {name: line for name, line in found.items() if len(line)}
+
+
+def _end(lines: dict[str, pd.Series], measure: str, budget: int | None) -> float:
+    if measure == "queries" and budget:
+        return float(budget)
+    limits = np.concatenate([line.index for line in lines.values()])
+    return float(limits.min() if measure == "similarity" else limits.max())
+
+
+def _effort(view: View, measure: str, panels: dict[str, dict[str, pd.Series]]) -> Plot:
+    label, words = _AXES[measure]
+    across = min(ACROSS, len(panels))
+    down = -(-len(panels) // across)
+    figure = Figure(figsize=(2.9 * across + 1.6, 2.5 * down + 0.3), layout="constrained")
+    grid = figure.subplots(down, across, squeeze=False, sharey=True).ravel()
+    shown = {}
+    for axes, (attack, lines) in zip(grid, panels.items(), strict=False):
+        end = _end(lines, measure, view.budget(attack))
+        for name, line in lines.items():
+            position = view.defences.index(name)
+            (shown[short(name)],) = axes.step(
+                [*line.index, end], 100 * line.to_numpy()[[*range(len(line)), -1]], where="post",
+                color=colour(position), linestyle=LINES[position % len(LINES)], linewidth=1.5,
+            )  # fmt: skip
+        axes.set_title(short(attack), color=INK)
+        _limits(axes, label, falling=measure == "similarity", whole=measure == "words")
+    for axes in grid[len(panels) :]:
+        axes.set_visible(False)
+    for axes in grid[::across]:
+        axes.set_ylabel("Robust accuracy, %")
+    figure.legend(shown.values(), shown.keys(), loc="outside right upper", labelcolor=INK)
+    return Plot(
+        f"accuracy-over-{measure}",
+        f"Robust accuracy over {words}",
+        f"{_CAPTIONS[measure]} All seeds pooled; the ends of the lines are the robust accuracy of the comparison.",
+        f"Step charts of robust accuracy over {words} under {listed(list(panels))} for {listed(list(shown))}.",
+        figure,
+    )
+
+
+_CAPTIONS = {
+    "queries": "The share of examples still right when the attack may ask the model so often; an example counts as "
+    "broken from the query on that first found it an adversarial text.",
+    "words": "The share of examples still right when only adversarial texts with so many changed words count. The "
+    "attacks did not look for the fewest: more examples may be broken by as few.",
+    "similarity": "The share of examples still right when only adversarial texts of at least this similarity to the "
+    "original (cosine of sentence embeddings) count. The attacks did not look for the most similar texts.",
+}
+
+
+def _limits(axes: Axes, label: str, *, falling: bool, whole: bool) -> None:
+    axes.set_xlabel(label)
+    axes.set_ylim(0, 100)
+    axes.margins(x=0)
+    if whole:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if falling:
+        axes.invert_xaxis()
+    tidy(axes)

@@ -1,0 +1,75 @@
+"""Robust accuracy where an attack may spend less: queries, changed words, similarity – all from one run."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from asa_bench.stats.aggregate import combine
+from asa_bench.stats.intervals import Estimate, proportion
+
+
+def robust_within(rows: pd.DataFrame, measure: str, limit: float) -> Estimate:
+    """Robust accuracy of one defence against one attack, over seeds, if only changes within a limit count.
+
+    Args:
+        rows: attacked examples (schema ``EXAMPLES``).
+        measure: a key of ``MEASURES``.
+        limit: the most that may be spent; for similarity the least that is asked for.
+    """
+    resists = effort(rows, measure) > _spent(measure, limit)
+    return combine(
+        "robust_accuracy", [proportion(int(seed.sum()), len(seed)) for _, seed in resists.groupby(rows["seed"])]
+    )
+
+
+def curve(rows: pd.DataFrame, measure: str) -> pd.Series:
+    """Robust accuracy, all rows pooled, by limit: it holds from each limit of the index on, up to the next.
+
+    The index starts with nothing spent and, for similarity, falls from 1. Empty when no success has the measure.
+    """
+    spent = effort(rows, measure)
+    broken = sorted({value for value in spent if 0 < value < math.inf})
+    if not broken:
+        return pd.Series(dtype=float)
+    steps = [0.0, *broken]
+    limits = [round(1 - step, 12) for step in steps] if measure == "similarity" else steps
+    return pd.Series([float((spent > step).mean()) for step in steps], index=limits)
+
+
+def effort(rows: pd.DataFrame, measure: str) -> pd.Series:
+    """What it took to turn each row's prediction wrong: 0 where it is not shown robust at all, infinite where it holds.
+
+    Of similarity, what it took is its distance from 1. A success whose measure is unknown counts as one for nothing.
+    """
+    found = pd.Series(0.0, index=rows.index)
+    found[rows["outcome"] == "failed"] = math.inf
+    succeeded = rows[rows["outcome"] == "succeeded"]
+    found[succeeded.index] = MEASURES[measure](succeeded).astype(float).fillna(0.0)
+    return found
+
+
+def _spent(measure: str, limit: float) -> float:
+    return round(1 - limit, 12) if measure == "similarity" else limit
+
+
+def _queries(succeeded: pd.DataFrame) -> pd.Series:
+    traced = [_first_success(trace) for trace in succeeded["trace"]]
+    return pd.Series(traced, index=succeeded.index, dtype=float).fillna(succeeded["queries"])
+
+
+def _first_success(trace: Any) -> float:
+    steps = [] if pd.isna(trace) else json.loads(trace)
+    return next((float(query) for query, _, _, success in steps if success), math.nan)
+
+
+MEASURES: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
+    "queries": _queries,
+    "words": lambda succeeded: succeeded["words_changed"],
+    "similarity": lambda succeeded: (1 - succeeded["similarity"].astype(float)).clip(lower=0).round(12),
+}
+"""What an attack spends, per success."""

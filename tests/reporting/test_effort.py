@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from asa_bench.records.store import Run
+from asa_bench.reporting import effort_tables
+from asa_bench.reporting.drawing import style
+from asa_bench.reporting.effort_figures import curves, effort
+from asa_bench.reporting.view import View, views
+from tests.reporting.conftest import EFFORT, MakeRun
+
+
+@pytest.fixture
+def view(make_run: MakeRun) -> View:
+    return views(make_run(n=100, seeds=(0, 1)))[0]
+
+
+def test_lines_end_at_the_robust_accuracy_of_the_comparison(view: View) -> None:
+    for attack in view.text_attacks:
+        lines = curves(view, attack, "queries")
+        assert list(lines) == view.defences
+        for name, line in lines.items():
+            assert line.iloc[-1] == pytest.approx(view.estimate(name, "robust_accuracy", attack).value)
+
+
+def test_a_figure_for_each_measure_with_a_panel_for_each_attack(view: View) -> None:
+    with style():
+        plots = list(effort(view))
+    assert [plot.name for plot in plots] == EFFORT
+    assert [[axes.get_title() for axes in plot.figure.axes] for plot in plots] == [["deepwordbug", "pwws"]] * 3
+    assert plots[0].alt == (
+        "Step charts of robust accuracy over queries under deepwordbug and pwws for baseline, freelb, asa and "
+        "asa-ratio."
+    )
+
+
+def test_panels_of_many_attacks_are_in_rows_of_three(make_run: MakeRun) -> None:
+    with style():
+        first = next(effort(views(make_run(n=20, attacks=("a", "b", "c", "d")))[0]))
+    assert [axes.get_visible() for axes in first.figure.axes] == [True] * 4 + [False] * 2
+
+
+def test_no_figure_and_no_number_without_similarity(make_run: MakeRun) -> None:
+    view = views(make_run(n=20))[0]
+    bare = View(view.task, view.encoder, view.info, view.results,
+                view.examples.assign(similarity=float("nan")), view.training)  # fmt: skip
+    with style():
+        assert [plot.name for plot in effort(bare)] == EFFORT[:2]
+    table = effort_tables.limits(bare)
+    assert table is not None
+    assert [cell.text for cell in table.rows[0]][-2:] == ["–", "–"]
+
+
+def test_table_of_limits(view: View) -> None:
+    table = effort_tables.limits(view)
+    assert table is not None
+    assert [row[1].text for row in table.rows] == view.defences * 2
+    within = {column.title: cell for column, cell in zip(table.columns, table.rows[0], strict=True)}
+    whole = view.estimate("baseline", "robust_accuracy", "deepwordbug")
+    assert within["1 word"].value == whole.value  # each success of this run changes one word
+    assert within["25 queries"].value == pytest.approx(84 / 100)  # 14 were wrong before, 2 ended in an error
+
+
+def test_a_trace_tells_an_earlier_success_than_the_end_of_the_search(view: View) -> None:
+    trace = json.dumps([[2, 0.5, 1, True]])
+    traced = View(view.task, view.encoder, view.info, view.results, view.examples.assign(trace=trace), view.training)
+    line = curves(traced, "deepwordbug", "queries")["baseline"]
+    assert list(line.index) == [0, 2]
+
+
+def test_no_data_no_table_and_no_figure(empty_run: Run) -> None:
+    view = View("t", "e", {}, empty_run.results, empty_run.examples, empty_run.training)
+    assert effort_tables.limits(view) is None
+    assert list(effort(view)) == []

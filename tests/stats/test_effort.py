@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from asa_bench.records.schema import EXAMPLES, table
+from asa_bench.stats.effort import MEASURES, curve, robust_within
+
+
+def rows(*outcomes: tuple[str, Any, Any, Any, Any], seed: int = 0) -> pd.DataFrame:
+    """Rows of outcome, queries, trace, changed words and similarity."""
+    cell = {"task": "t", "encoder": "e", "defence": "d", "seed": seed, "attack": "a"}
+    names = ("outcome", "queries", "trace", "words_changed", "similarity")
+    return table(
+        [{**cell, "example_id": str(i), **dict(zip(names, row, strict=True))} for i, row in enumerate(outcomes)],
+        EXAMPLES,
+    )
+
+
+TRACE = json.dumps([[3, 0.1, 1, False], [10, 0.7, 1, True], [12, 0.9, 2, True]])
+
+
+@pytest.fixture
+def five() -> pd.DataFrame:
+    return rows(
+        ("skipped", 1, None, None, None),
+        ("error", 4, None, None, None),
+        ("failed", 50, None, None, None),
+        ("succeeded", 12, TRACE, 2, 0.95),
+        ("succeeded", 30, None, 4, 0.7),
+    )
+
+
+@pytest.mark.parametrize(
+    ("measure", "limit", "robust"),
+    [
+        ("queries", 9, 3), ("queries", 10, 2), ("queries", 29, 2), ("queries", 30, 1), ("queries", 1000, 1),
+        ("words", 1, 3), ("words", 2, 2), ("words", 4, 1),
+        ("similarity", 1.0, 3), ("similarity", 0.95, 2), ("similarity", 0.71, 2), ("similarity", 0.7, 1),
+    ],
+)  # fmt: skip
+def test_only_changes_within_the_limit_count(five: pd.DataFrame, measure: str, limit: float, robust: int) -> None:
+    estimate = robust_within(five, measure, limit)
+    assert (estimate.value, estimate.n) == (robust / 5, 5)
+    assert estimate.low is not None
+
+
+def test_what_was_not_shown_robust_never_is(five: pd.DataFrame) -> None:
+    unknown = five.assign(words_changed=pd.array([None] * 5, dtype="Int64"))
+    assert robust_within(unknown, "words", 0).value == 1 / 5
+
+
+def test_several_seeds_are_averaged_not_pooled() -> None:
+    of_two = [rows(("failed", 50, None, None, None), seed=0), rows(*[("skipped", 1, None, None, None)] * 3, seed=1)]
+    estimate = robust_within(pd.concat(of_two, ignore_index=True), "queries", 10)
+    assert estimate == (0.5, None, None, 4)
+
+
+def test_curves_fall_from_clean_to_robust_accuracy(five: pd.DataFrame) -> None:
+    assert curve(five, "queries").to_dict() == {0: 3 / 5, 10: 2 / 5, 30: 1 / 5}
+    assert curve(five, "words").to_dict() == {0: 3 / 5, 2: 2 / 5, 4: 1 / 5}
+    assert curve(five, "similarity").to_dict() == {1: 3 / 5, 0.95: 2 / 5, 0.7: 1 / 5}
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_no_success_no_curve(measure: str) -> None:
+    assert curve(rows(("failed", 50, None, None, None), ("skipped", 1, None, None, None)), measure).empty
