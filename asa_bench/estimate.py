@@ -108,6 +108,6 @@ def _expected(plan: SuitePlan, cell: Cell, speed: Speed) -> tuple[float, int]:
     if cell.kind == "evaluate":
         examples = sum(map(len, plan.clean_datasets(cell.task).values()))
         return examples / size * speed.forward, 0
-    attack = plan.attack(str(cell.attack))
+    attack = plan.attack(cell)
     most = attack.settings.examples * (attack.budget or attack.recipe.query_budget)
     return EARLY_SHARE * most / size * speed.forward, most

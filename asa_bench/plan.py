@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -128,9 +128,14 @@ class Plan(ABC):
         """The cell's model, ready to be asked."""
         return load_classifier(self.checkpoint(cell, models), self.precision, self.device, self.attention(cell.encoder))
 
-    def attack(self, name: str) -> PlannedAttack:
-        """The attack of that name."""
-        return next(attack for attack in self.attacks if attack.name == name)
+    def attacks_on(self, portion: int | None) -> Iterable[PlannedAttack]:
+        """The attacks of the comparison, or of a point of the learning curve."""
+        del portion
+        return self.attacks
+
+    def attack(self, cell: Cell) -> PlannedAttack:
+        """A cell's attack."""
+        return next(attack for attack in self.attacks_on(cell.portion) if attack.name == cell.attack)
 
     def attacked_examples(self, task: str, attack: AttackSettings) -> tuple[Example, ...]:
         """The test examples that every model is attacked on."""
@@ -156,7 +161,7 @@ class Plan(ABC):
         model = (task, encoder, defence, seed)
         evaluate = Cell("evaluate", *model, None, self._evaluation(task, origin), needs, portion)
         yield evaluate
-        for attack in self.attacks:
+        for attack in self.attacks_on(portion):
             calibrated = attack.settings.temperature == "calibrated"
             ingredients = {**origin, **self._attacking(task, attack, seed)}
             wanted = (*needs, evaluate.name) if calibrated else needs

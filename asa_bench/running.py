@@ -216,7 +216,7 @@ class CellRunner:
 
     def _job(self, cell: Cell) -> AttackJob:
         plan = self._plan
-        attack = plan.attack(str(cell.attack))
+        attack = plan.attack(cell)
         return AttackJob(
             recipe=attack.recipe,
             frame=attack.frame,

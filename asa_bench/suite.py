@@ -59,6 +59,8 @@ class CurveSettings(Settings):
     """Names of the defences on the curve; all by default."""
     seeds: tuple[Seed, ...] | None = Field(default=None, min_length=1)
     """Training seeds of the curve; the suite's by default."""
+    attack_examples: int | None = Field(default=None, ge=1)
+    """Most test examples attacked at each point; by default as many as in the comparison."""
 
 
 class Suite(Settings):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from typing_extensions import override
 
-from asa_bench.attacking.planned import refuse_unavailable
+from asa_bench.attacking.planned import PlannedAttack, refuse_unavailable
 from asa_bench.core.errors import InputError
 from asa_bench.defences import build_defence
 from asa_bench.defences.training import REVISION, TrainSettings
@@ -74,6 +74,14 @@ class SuitePlan(Plan):
             return settings
         epochs = round(settings.epochs * len(self.training_examples(task)) / portion)
         return settings.model_copy(update={"epochs": max(1, epochs)})
+
+    @override
+    def attacks_on(self, portion: int | None) -> Iterable[PlannedAttack]:
+        """The suite's attacks; on the learning curve without controls, and on as many examples as it says."""
+        if portion is None or self.suite.curve is None:
+            return self.attacks
+        most = self.suite.curve.attack_examples
+        return [attack.on_at_most(most) for attack in self.attacks if attack.kind != "control"]
 
     def viewed_examples(self, task: str) -> tuple[Example, ...]:
         """The test examples on which the models' attention is looked at."""

@@ -269,7 +269,8 @@ def test_views_and_a_learning_curve(tiny_suite: dict[str, Any], tmp_path: Path) 
     changed = {
         **tiny_suite,
         "views": {"examples": 6, "radii": [1.0], "steps": 2, "sentences": 1},
-        "curve": {"examples": [24, 48], "defences": ["asa-ratio"]},
+        "curve": {"examples": [24, 48], "defences": ["asa-ratio"], "attack_examples": 3},
+        "control_examples": 2,
     }
     done = run(changed, tmp_path / "run")
     assert {cell["status"] for cell in done.info["cells"]} == {"done"}
@@ -278,10 +279,13 @@ def test_views_and_a_learning_curve(tiny_suite: dict[str, Any], tmp_path: Path) 
     assert set(masked["defence"]) == {"asa-ratio"}
     assert set(masked["view"]) == {"keywords", "divergence", "prediction"}
     assert set(done.examples["defence"]) == {"baseline", "asa-ratio"}
-    assert len(done.examples) == 2 * 8  # the curve's rows are not among them
+    assert len(done.examples) == 2 * (8 + 2)  # the curve's rows are not among them
     points = done.curves.query("seed == 0 and metric in ('clean_accuracy', 'worst_case_accuracy')")
     assert sorted(points["train_examples"].unique()) == [24, 48]
     assert set(points["defence"]) == {"asa-ratio"}
+    attacked = done.curves.query("metric == 'robust_accuracy'")
+    assert set(attacked["n"]) == {3}
+    assert not attacked["attack"].str.endswith("-random").any()  # no controls
     steps = {  # as many as in the comparison, 72, up to whole epochs
         portion: len(
             pd.read_parquet(

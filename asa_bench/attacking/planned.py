@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,11 @@ class PlannedAttack:
     def assets(self) -> set[str]:
         """Assets that it needs."""
         return {*self.recipe.assets, *self.frame.assets}
+
+    def on_at_most(self, examples: int | None) -> PlannedAttack:
+        """The same attack on fewer examples; None changes nothing."""
+        size = min(examples or self.settings.examples, self.settings.examples)
+        return replace(self, settings=self.settings.model_copy(update={"examples": size}))
 
     def protocol(self) -> dict[str, Any]:
         """Everything that decides whether two numbers of this attack may be compared, with its fingerprint.
@@ -94,11 +99,9 @@ def with_controls(attacks: Iterable[PlannedAttack], examples: int) -> Iterator[P
     for attack in attacks:
         yield attack
         if examples and attack.kind == "text":
+            fewer = attack.on_at_most(examples)
             changes = {"name": f"{attack.name}-random", "search": "random"}
-            size = min(examples, attack.settings.examples)
-            yield PlannedAttack(
-                attack.settings.model_copy(update={**changes, "examples": size}), attack.recipe, attack.frame
-            )
+            yield replace(fewer, settings=fewer.settings.model_copy(update=changes))
 
 
 def refuse_unavailable(attacks: Iterable[PlannedAttack], source: str) -> None:
