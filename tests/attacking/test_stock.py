@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from asa_bench.attacking.recipe import recipes
-from asa_bench.models.classifier import Classifier
+from asa_bench.benching.model import trained_baseline
+from asa_bench.models.classifier import Classifier, load_classifier
+from asa_bench.tasks import Example, choose, movie_sentiment
 
 from .test_attack import examples, rows_of
 from .test_engine import attacked, job_of
@@ -19,15 +22,37 @@ COMPARED = sorted(name for name, recipe in recipes().items() if recipe.kind == "
 
 @pytest.mark.parametrize("recipe", COMPARED)
 def test_each_example_ends_as_in_stock_textattack(classifier: Classifier, checkpoint: Path, recipe: str) -> None:
+    ours, stock = both(classifier, checkpoint, recipe, examples(20))
+    assert recipe not in ("deepwordbug", "pwws") or sum(row["outcome"] == "succeeded" for row in ours) >= 3
+    assert [ending(row) for row in ours] == [ending(row) for row in stock]
+
+
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Classifier, Path]:
+    """The embedded encoder, trained on movie snippets, and its checkpoint."""
+    folder = trained_baseline(tmp_path_factory.mktemp("embedded") / "model", threads=2)
+    return load_classifier(folder, "fp32", torch.device("cpu")), folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", COMPARED)
+def test_the_embedded_encoder_ends_as_in_stock_textattack(embedded: tuple[Classifier, Path], recipe: str) -> None:
+    torch.set_num_threads(2)
+    chosen = choose(movie_sentiment.load().test, 100 if recipe in ("deepwordbug", "pwws") else 30, "attack")
+    ours, stock = both(*embedded, recipe, list(chosen))
+    assert [ending(row) for row in ours] == [ending(row) for row in stock]
+
+
+def both(
+    classifier: Classifier, checkpoint: Path, recipe: str, chosen: list[Example]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Our rows and stock's, with the same budget."""
     from textattack.models.wrappers import HuggingFaceModelWrapper
 
-    chosen = examples(20)
-    stock = recipes()[recipe].made(HuggingFaceModelWrapper(classifier.model, classifier.tokenizer))
-    stock.goal_function.query_budget = 200
-    expected = rows_of(stock, chosen, recipe)
-    rows = attacked(classifier, job_of(checkpoint, chosen, recipe, query_budget=200, temperature=None))
-    assert recipe not in ("deepwordbug", "pwws") or sum(row["outcome"] == "succeeded" for row in rows) >= 3
-    assert [ending(row) for row in rows] == [ending(row) for row in expected]
+    attack = recipes()[recipe].made(HuggingFaceModelWrapper(classifier.model, classifier.tokenizer))
+    attack.goal_function.query_budget = 200
+    job = job_of(checkpoint, chosen, recipe, query_budget=200, temperature=None)
+    return attacked(classifier, job), rows_of(attack, chosen, recipe)
 
 
 def ending(row: dict[str, Any]) -> list[Any]:
