@@ -107,9 +107,9 @@ def test_an_attack_that_finds_nothing_to_try_is_seen(classifier: Classifier) -> 
 
 
 def test_a_saturated_model_starves_the_raw_search_but_not_the_calibrated_one(classifier: Classifier) -> None:
-    """Logits × 10,000 with identical decisions (the illusion of robustness, arXiv 2402.17509)."""
+    """Logits × 8,192 with identical decisions (the illusion of robustness, arXiv 2402.17509)."""
     head = classifier.model.classifier
-    scale = 10_000.0
+    scale = 2.0**13  # a power of two: the weights are the same, bit for bit, afterwards
     chosen = examples(12)
     honest = sum(row["outcome"] == "succeeded" for row in rows_of(built(classifier), chosen))
     head.weight.data *= scale
