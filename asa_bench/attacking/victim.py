@@ -103,8 +103,8 @@ class Step(NamedTuple):
 class TracedAttack(Attack):  # type: ignore[misc]
     """TextAttack's attack, which also counts the candidate texts that its constraints let through and traces the best.
 
-    An attack without candidates (missing data, constraints that refuse everything) looks like a robust model. Texts
-    that a search asks about only to rank words (a word left out) are no candidates.
+    An attack without candidates (missing data, constraints that refuse everything) looks like a robust model. What a
+    search asks about only to rank words is not in the trace: it does not act on what it learns there.
     """
 
     candidates = 0
@@ -117,6 +117,9 @@ class TracedAttack(Attack):  # type: ignore[misc]
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.search_method.get_goal_results = self._asked
+        self._ranking = False
+        if hasattr(self.search_method, "_get_index_order"):
+            self.search_method._get_index_order = self._rank
 
     def attack(self, example: AttackedText, ground_truth_output: int) -> AttackResult:
         """Attack one example, whose length may decide its budget."""
@@ -137,12 +140,20 @@ class TracedAttack(Attack):  # type: ignore[misc]
         self._allowed.update(text.text for text in found)
         return found
 
+    def _rank(self, *arguments: Any, **options: Any) -> Any:
+        """The order in which a greedy search takes the words, as it finds it."""
+        self._ranking = True
+        try:
+            return type(self.search_method)._get_index_order(self.search_method, *arguments, **options)
+        finally:
+            self._ranking = False
+
     def _asked(self, texts: Sequence[AttackedText]) -> tuple[list[Any], bool]:
         """The goal function's answers, each of which may be a step of the trace."""
         before = self.goal_function.num_queries
         results, over = self.goal_function.get_results(texts)
         for query, result in enumerate(results, start=before + 1):
-            if result.attacked_text.text in self._allowed:
+            if not self._ranking and result.attacked_text.text in self._allowed:
                 self._consider(query, result)
         return results, over
 

@@ -18,12 +18,14 @@ from asa_bench.assets.textattack_home import import_textattack, no_nltk_download
 from asa_bench.attacking.job import AttackJob
 from asa_bench.attacking.rows import Row
 from asa_bench.benching.model import trained_baseline
+from asa_bench.core.errors import InputError
 from asa_bench.core.seeding import kept_random_state
 from asa_bench.model_plan import ModelPlan, given_checkpoint, make_model_plan
 from asa_bench.model_settings import ModelRun
 from asa_bench.models.batched import Text
 from asa_bench.models.batching import Encoded
 from asa_bench.models.classifier import Classifier, load_classifier
+from asa_bench.models.kinds import positions
 from asa_bench.models.precision import Precision, Resolved, autocast, default_device, has_bf16
 from asa_bench.tasks.movie_sentiment import NAME
 
@@ -110,7 +112,7 @@ def measured(job: AttackJob, stock_length: int | None = None) -> dict[str, float
     torch.set_num_threads(job.threads)
     loaded = load_classifier(job.checkpoint, job.precision, torch.device(job.device), job.attention)
     classifier = Recording(**vars(loaded))
-    stock_classifier = replace(loaded, tokenizer=_padding_to(stock_length, loaded.tokenizer))
+    stock_classifier = _padding_to(stock_length, loaded)
     warm_up = job.model_copy(update={"examples": job.examples[:WARM_UP]})
     _engine_rows(warm_up, classifier)
     _stock_rows(warm_up, stock_classifier)
@@ -130,10 +132,13 @@ def measured(job: AttackJob, stock_length: int | None = None) -> dict[str, float
     }
 
 
-def _padding_to(length: int | None, tokenizer: Any) -> Any:
-    changed = copy.deepcopy(tokenizer)
-    changed.model_max_length = length or tokenizer.model_max_length
-    return changed
+def _padding_to(length: int | None, classifier: Classifier) -> Classifier:
+    """The classifier with a tokenizer that makes stock pad to ``length``, or to what it says itself."""
+    tokenizer, most = copy.deepcopy(classifier.tokenizer), positions(classifier.model.config)
+    if length and length > most:
+        raise InputError(f"--stock-length: expected <= {most} for this model, got {length}")
+    tokenizer.model_max_length = length or min(tokenizer.model_max_length, most)
+    return replace(classifier, tokenizer=tokenizer)
 
 
 @dataclass(frozen=True)

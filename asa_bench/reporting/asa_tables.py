@@ -6,7 +6,7 @@ from asa_bench.reporting.accuracy_tables import CLEAN
 from asa_bench.reporting.attention_figures import CLEAN as CLEAN_PASS
 from asa_bench.reporting.attention_figures import by_layer, conditions
 from asa_bench.reporting.tables import Cell, Column, Table, percentage, plain, words
-from asa_bench.reporting.trade_off_figures import curve_points, robust_metric
+from asa_bench.reporting.trade_off_figures import attacked_sizes, curve_points, robust_metric
 from asa_bench.reporting.training_figures import final_ratios
 from asa_bench.reporting.view import View
 from asa_bench.stats.intervals import Estimate
@@ -99,8 +99,8 @@ def learning_curve(view: View) -> Table | None:
     return Table(
         "learning-curve",
         "Accuracy over training data",
-        "The comparison with other numbers of training examples and as many optimizer steps (up to whole epochs), with "
-        "95 % intervals.",
+        "The comparison with other numbers of training examples and as many optimizer steps (up to whole epochs), "
+        f"attacked on {attacked_sizes(view)} examples without controls, with 95 % intervals.",
         [
             Column("Defence", numeric=False),
             Column("Training examples"),

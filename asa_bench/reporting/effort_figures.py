@@ -38,10 +38,12 @@ def effort(view: View) -> Iterator[Plot]:
 
 
 def curves(view: View, attack: str, measure: str) -> dict[str, pd.Series]:
-    """Each defence's robust accuracy by limit; without those that the attack never breaks, or has not attacked."""
+    """Each defence's robust accuracy by limit; empty when the attack breaks none of them."""
     rows = view.examples[view.examples["attack"] == attack]
     found = {name: curve(rows[rows["defence"] == name], measure) for name in view.defences}
-    return {name: line for name, line in found.items() if len(line)}
+    lines = {name: line for name, line in found.items() if len(line)}
+    broken = any((rows["defence"].isin(lines)) & (rows["outcome"] == "succeeded"))
+    return lines if broken else {}
 
 
 def _end(lines: dict[str, pd.Series], measure: str, budget: int | None) -> float:
@@ -62,7 +64,7 @@ def _effort(view: View, measure: str, panels: dict[str, dict[str, pd.Series]]) -
         end = _end(lines, measure, view.budget(attack))
         for name, line in lines.items():
             position = view.defences.index(name)
-            (shown[short(name)],) = axes.step(
+            (shown[name],) = axes.step(
                 [*line.index, end], 100 * line.to_numpy()[[*range(len(line)), -1]], where="post",
                 color=colour(position), linestyle=LINES[position % len(LINES)], linewidth=1.5,
             )  # fmt: skip
@@ -72,19 +74,20 @@ def _effort(view: View, measure: str, panels: dict[str, dict[str, pd.Series]]) -
         axes.set_visible(False)
     for axes in grid[::across]:
         axes.set_ylabel("Robust accuracy, %")
-    figure.legend(shown.values(), shown.keys(), loc="outside right upper", labelcolor=INK)
+    names = [name for name in view.defences if name in shown]
+    lines_of = [shown[name] for name in names]
+    figure.legend(lines_of, [short(name) for name in names], loc="outside right upper", labelcolor=INK)
     return Plot(
         f"accuracy-over-{measure}",
         f"Robust accuracy over {words}",
-        f"{_CAPTIONS[measure]} All seeds pooled; the ends of the lines are the robust accuracy of the comparison.",
-        f"Step charts of robust accuracy over {words} under {listed(list(panels))} for {listed(list(shown))}.",
+        f"{_CAPTIONS[measure]} Mean over seeds; the lines end at the robust accuracy of the comparison.",
+        f"Step charts of robust accuracy over {words} under {listed(list(panels))} for {listed(names)}.",
         figure,
     )
 
 
 _CAPTIONS = {
-    "queries": "The share of examples still right when the attack may ask the model so often; an example counts as "
-    "broken from the query on that first found it an adversarial text.",
+    "queries": "The share of examples still right when the attack may ask the model so often.",
     "words": "The share of examples still right when only adversarial texts with so many changed words count. The "
     "attacks did not look for the fewest: more examples may be broken by as few.",
     "similarity": "The share of examples still right when only adversarial texts of at least this similarity to the "

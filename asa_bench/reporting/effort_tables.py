@@ -21,18 +21,19 @@ LIMITS = (
 
 
 def limits(view: View) -> Table | None:
-    """Robust accuracy by text attack and defence, if the attack had to keep to less; None without successes."""
+    """Robust accuracy by text attack and defence, if the attack had to keep to less; None without attacked examples."""
     rows = [_row(view, attack, defence) for attack in view.text_attacks for defence in view.defences]
     if not any(rows):
         return None
     return Table(
         "limits",
         "Robust accuracy within limits",
-        "Robust accuracy in percent if only adversarial texts within a limit counted: found with so many queries, with "
+        "Robust accuracy if only adversarial texts within a limit counted: found with so many queries at most, with "
         "so many words changed at most, with so much similarity (cosine of sentence embeddings) at least. The attacks "
-        "did not look for the smallest change: more examples may be breakable by as few words or as similar texts.",
+        "did not look for the smallest change: more examples may be breakable by as few words or as similar texts. "
+        "Examples and seeds are those of the comparison; the bounds of the 95 % intervals are in the CSV file.",
         [Column("Attack", numeric=False), Column("Defence", numeric=False)]
-        + [Column(title, interval=True) for title, _, _ in LIMITS],
+        + [Column(f"{title}, %", interval=True) for title, _, _ in LIMITS],
         [row for row in rows if row],
     )
 
@@ -40,12 +41,11 @@ def limits(view: View) -> Table | None:
 def _row(view: View, attack: str, defence: str) -> list[Cell]:
     examples = view.examples
     rows = examples[(examples["attack"] == attack) & (examples["defence"] == defence)]
-    if not (rows["outcome"] == "succeeded").any():
+    if rows.empty:
         return []
     cells = [words(attack), words(defence)]
-    unknown = rows["similarity"].isna().all()
     for _, measure, limit in LIMITS:
-        missing = measure == "similarity" and unknown
-        value, low, high, _ = NOTHING if missing else robust_within(rows, measure, limit)
+        beyond = measure == "queries" and limit > (view.budget(attack) or limit)
+        value, low, high, _ = NOTHING if beyond else robust_within(rows, measure, limit)
         cells.append(Cell(value, percent(value), "", low, high))
     return cells

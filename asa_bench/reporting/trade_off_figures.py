@@ -98,11 +98,18 @@ def learning_curve(view: View) -> Plot | None:
     return Plot(
         "learning-curve",
         "Accuracy over training data",
-        "Each point is the whole comparison with another number of training examples and as many optimizer steps (up "
-        "to whole epochs); bars are 95 % intervals.",
+        "Each point is the comparison with another number of training examples and as many optimizer steps (up to "
+        f"whole epochs), attacked on {attacked_sizes(view)} examples without controls; bars are 95 % intervals.",
         f"Line charts of accuracy over training examples for {listed(names)}.",
         figure,
     )
+
+
+def attacked_sizes(view: View) -> str:
+    """How many examples the points of the learning curve were attacked on."""
+    rows = view.curves[view.curves["metric"].isin([ROBUST, WORST]) & view.curves["seed"].notna()]
+    sizes = sorted({int(n) for n in rows["n"]})
+    return " to ".join(f"{n:,}" for n in dict.fromkeys([*sizes[:1], *sizes[-1:]])) or "0"
 
 
 def curve_points(

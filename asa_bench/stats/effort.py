@@ -16,29 +16,37 @@ from asa_bench.stats.intervals import Estimate, proportion
 def robust_within(rows: pd.DataFrame, measure: str, limit: float) -> Estimate:
     """Robust accuracy of one defence against one attack, over seeds, if only changes within a limit count.
 
+    Undefined when no success has the measure.
+
     Args:
         rows: attacked examples (schema ``EXAMPLES``).
         measure: a key of ``MEASURES``.
         limit: the most that may be spent; for similarity the least that is asked for.
     """
+    if not known(rows, measure):
+        return Estimate(None, None, None, len(rows))
     resists = effort(rows, measure) > _spent(measure, limit)
-    return combine(
-        "robust_accuracy", [proportion(int(seed.sum()), len(seed)) for _, seed in resists.groupby(rows["seed"])]
-    )
+    seeds = [proportion(int(seed.sum()), len(seed)) for _, seed in resists.groupby(rows["seed"])]
+    return combine("robust_accuracy", seeds)
 
 
 def curve(rows: pd.DataFrame, measure: str) -> pd.Series:
-    """Robust accuracy, all rows pooled, by limit: it holds from each limit of the index on, up to the next.
+    """Robust accuracy by limit, mean over seeds: it holds from each limit of the index on, up to the next.
 
     The index starts with nothing spent and, for similarity, falls from 1. Empty when no success has the measure.
     """
-    spent = effort(rows, measure)
-    broken = sorted({value for value in spent if 0 < value < math.inf})
-    if not broken:
+    if not known(rows, measure):
         return pd.Series(dtype=float)
-    steps = [0.0, *broken]
+    spent = effort(rows, measure)
+    steps = [0.0, *sorted({value for value in spent if 0 < value < math.inf})]
     limits = [round(1 - step, 12) for step in steps] if measure == "similarity" else steps
-    return pd.Series([float((spent > step).mean()) for step in steps], index=limits)
+    return pd.Series([float((spent > step).groupby(rows["seed"]).mean().mean()) for step in steps], index=limits)
+
+
+def known(rows: pd.DataFrame, measure: str) -> bool:
+    """Whether the rows tell anything: there are some, and a success among them has the measure, if there is one."""
+    succeeded = rows[rows["outcome"] == "succeeded"]
+    return len(rows) > 0 and (succeeded.empty or bool(MEASURES[measure](succeeded).notna().any()))
 
 
 def effort(rows: pd.DataFrame, measure: str) -> pd.Series:

@@ -26,6 +26,9 @@ def _no_downloads(textattack: Any) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _one_thread() -> None:
+def _one_thread() -> Iterator[None]:
     """Attack processes of these tests have one thread, too; results depend on it."""
+    before = torch.get_num_threads()
     torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

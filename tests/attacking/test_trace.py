@@ -26,6 +26,8 @@ def test_a_smaller_budget_gives_the_same_trace_up_to_there(
     whole, part = (attacked(classifier, job_of(checkpoint, examples(8), recipe, query_budget=n)) for n in (120, 50))
     assert any(steps(row, 120) for row in whole) or recipe == "bad-characters-invisible"
     assert [steps(row, 50) for row in whole] == [steps(row, 50) for row in part]
+    within = [any(success for *_, success in steps(row, 50)) for row in whole]
+    assert within == [row["outcome"] == "succeeded" for row in part]
 
 
 @pytest.mark.parametrize("recipe", COMPARED)

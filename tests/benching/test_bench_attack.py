@@ -34,3 +34,10 @@ def test_an_unknown_attack_is_named(cli: Cli, checkpoint: Path, reviews: Path) -
     done = cli("bench", "attack", "--attack", "deepwordbag", "--model", checkpoint, "--data", reviews / "test.csv")
     assert done.code == 2
     assert "deepwordbug" in done.err
+
+
+def test_stock_cannot_pad_to_more_than_the_model_reads(cli: Cli, checkpoint: Path, reviews: Path) -> None:
+    done = cli("bench", "attack", "--model", checkpoint, "--data", reviews / "test.csv", "--stock-length", 4096,
+               "--examples", 4)  # fmt: skip
+    assert done.code == 2
+    assert "--stock-length: expected <= 64 for this model, got 4096" in done.err

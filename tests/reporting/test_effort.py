@@ -59,8 +59,34 @@ def test_table_of_limits(view: View) -> None:
     assert [row[1].text for row in table.rows] == view.defences * 2
     within = {column.title: cell for column, cell in zip(table.columns, table.rows[0], strict=True)}
     whole = view.estimate("baseline", "robust_accuracy", "deepwordbug")
-    assert within["1 word"].value == whole.value  # each success of this run changes one word
-    assert within["25 queries"].value == pytest.approx(84 / 100)  # 14 were wrong before, 2 ended in an error
+    assert within["1 word, %"].value == whole.value  # each success of this run changes one word
+    assert within["25 queries, %"].value == pytest.approx(84 / 100)  # 14 were wrong before, 2 ended in an error
+
+
+def test_a_defence_that_no_attack_breaks_is_shown(view: View) -> None:
+    unbroken = view.examples.copy()
+    unbroken.loc[(unbroken["defence"] == "asa") & (unbroken["outcome"] == "succeeded"), "outcome"] = "failed"
+    held = View(view.task, view.encoder, view.info, view.results, unbroken, view.training)
+    assert len(curves(held, "pwws", "words")["asa"]) == 1
+    table = effort_tables.limits(held)
+    assert table is not None
+    assert ["asa", "84.0"] in [[row[1].text, row[2].text] for row in table.rows]
+
+
+def test_no_number_beyond_the_budget(make_run: MakeRun) -> None:
+    attack = {"name": "pwws", "recipe": "pwws", "kind": "text", "examples": 200, "query_budget": 60}
+    small = views(make_run(n=20, attacks=("pwws",), suite={"defence": [{"name": "baseline"}], "attack": [attack]}))[0]
+    table = effort_tables.limits(small)
+    assert table is not None
+    assert [cell.text == "–" for cell in table.rows[0]][2:5] == [False, False, True]
+
+
+def test_names_that_shorten_alike_keep_a_line_each(make_run: MakeRun) -> None:
+    long = [f"asa-tau-0.5-steps-3-variant-{kind * 4}-end-of-a-name" for kind in "ab"]
+    with style():
+        first = next(effort(views(make_run(n=40, defences=long))[0]))
+    (legend,) = first.figure.legends
+    assert len(legend.get_texts()) == 2
 
 
 def test_a_trace_tells_an_earlier_success_than_the_end_of_the_search(view: View) -> None:

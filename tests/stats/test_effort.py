@@ -48,9 +48,15 @@ def test_only_changes_within_the_limit_count(five: pd.DataFrame, measure: str, l
     assert estimate.low is not None
 
 
-def test_what_was_not_shown_robust_never_is(five: pd.DataFrame) -> None:
+def test_a_measure_that_no_success_has_is_undefined(five: pd.DataFrame) -> None:
     unknown = five.assign(words_changed=pd.array([None] * 5, dtype="Int64"))
-    assert robust_within(unknown, "words", 0).value == 1 / 5
+    assert robust_within(unknown, "words", 0) == (None, None, None, 5)
+    assert curve(unknown, "words").empty
+
+
+def test_a_success_of_unknown_measure_counts_at_every_limit(five: pd.DataFrame) -> None:
+    unknown = five.assign(words_changed=pd.array([None] * 4 + [4], dtype="Int64"))
+    assert robust_within(unknown, "words", 0).value == 2 / 5
 
 
 def test_several_seeds_are_averaged_not_pooled() -> None:
@@ -66,5 +72,17 @@ def test_curves_fall_from_clean_to_robust_accuracy(five: pd.DataFrame) -> None:
 
 
 @pytest.mark.parametrize("measure", MEASURES)
-def test_no_success_no_curve(measure: str) -> None:
-    assert curve(rows(("failed", 50, None, None, None), ("skipped", 1, None, None, None)), measure).empty
+def test_a_defence_that_holds_has_a_flat_curve(measure: str) -> None:
+    holding = rows(("failed", 50, None, None, None), ("skipped", 1, None, None, None))
+    assert list(curve(holding, measure)) == [0.5]
+    assert robust_within(holding, measure, 0.5).value == 0.5
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_no_rows_no_curve(measure: str) -> None:
+    assert curve(rows(), measure).empty
+
+
+def test_successes_for_nothing_start_the_curve_low() -> None:
+    free = rows(("failed", 50, None, None, None), ("succeeded", 9, None, 0, 1.0))
+    assert [list(curve(free, measure)) for measure in ("words", "similarity")] == [[0.5], [0.5]]
