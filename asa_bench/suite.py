@@ -51,7 +51,10 @@ class DefenceEntry(Settings):
 
 
 class CurveSettings(Settings):
-    """The ``[curve]`` table: the comparison again at other sizes of the training data, for as many optimizer steps."""
+    """The ``[curve]`` table: the comparison at other sizes of the training data, for as many optimizer steps.
+
+    Its attacks have no controls.
+    """
 
     examples: tuple[Annotated[int, Field(ge=2)], ...] = Field(min_length=1)
     """Training examples of each point; the epochs are scaled so that the optimizer steps stay the same."""

@@ -79,7 +79,5 @@ def test_calls_of_several_searches_are_merged(tiny_encoder: Path, monkeypatch: p
     merge_language_models(CompositeTransformation([merged]), scheduler.ask)
     alike = [f"this good {thing} was very great" for thing in THINGS[:4]]
     scheduler.run([partial(candidates, merged, text) for text in alike], lambda _: None)
-    assert sizes == [
-        16,
-        1,
-    ]  # of four times four words and one: they differ in one word only, so with it masked they are one text
+    # Four times four words and one: they differ in one word only, so with it masked they are one text.
+    assert sizes == [16, 1]
