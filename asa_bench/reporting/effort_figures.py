@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -47,10 +47,11 @@ def curves(view: View, attack: str, measure: str) -> dict[str, pd.Series]:
 
 
 def _end(lines: dict[str, pd.Series], measure: str, budget: int | None) -> float:
-    if measure == "queries" and budget:
-        return float(budget)
-    limits = np.concatenate([line.index for line in lines.values()])
-    return float(limits.min() if measure == "similarity" else limits.max())
+    """Where the axis ends: behind the last step, so that its height is seen."""
+    limits = [float(limit) for line in lines.values() for limit in line.index]
+    if measure == "similarity":
+        return math.floor(10 * min(limits) - 1e-9) / 10
+    return float(budget or max(limits)) if measure == "queries" else max(limits) + 1
 
 
 def _effort(view: View, measure: str, panels: dict[str, dict[str, pd.Series]]) -> Plot:
