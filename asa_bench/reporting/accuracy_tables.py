@@ -135,11 +135,9 @@ def interval_note(view: View) -> str:
     if counts == {2}:
         return "Means of two training seeds, without intervals; they speak of these checkpoints, not of the methods."
     if counts and min(counts) >= MINIMUM_SEEDS:
-        return (
-            f"Means of {_range(counts)} training seeds; brackets: 95 % t intervals over the seeds, on these examples."
-        )
+        return f"Means of {span(counts)} training seeds; brackets: 95 % t intervals over the seeds, on these examples."
     return (
-        f"Means over the training seeds, {_range(counts)} per defence; brackets: 95 % intervals, Wilson over the "
+        f"Means over the training seeds, {span(counts)} per defence; brackets: 95 % intervals, Wilson over the "
         "examples with one seed, t over the seeds with three or more. One or two seeds speak of these checkpoints, "
         "not of the methods."
     )
@@ -151,7 +149,7 @@ def _comparison_caption(view: View) -> str:
     parts = [
         f"Clean accuracy: right on the test set (n = {_n(view, CLEAN)}). Attack columns: robust accuracy, the share of "
         "all sampled examples that are right before the attack and still right after it"
-        + (f" (n = {_range(set(sizes))})" if sizes else "")
+        + (f" (n = {span(set(sizes))})" if sizes else "")
         + ". An attack succeeds when it turns a right prediction wrong; errors and time-outs count as not shown robust."
     ]
     if len(attacks) > 1:
@@ -165,7 +163,7 @@ def _comparison_caption(view: View) -> str:
 
 def _n(view: View, metric: str) -> str:
     sizes = {seed.n for defence in view.defences for seed in _per_seed(view, defence, metric, None)}
-    return _range(sizes) if sizes else "0"
+    return span(sizes) if sizes else "0"
 
 
 def _per_seed(view: View, defence: str, metric: str, attack: str | None) -> list[Estimate]:
@@ -173,7 +171,8 @@ def _per_seed(view: View, defence: str, metric: str, attack: str | None) -> list
     return [estimate for estimate in found if estimate.n]
 
 
-def _range(counts: set[int]) -> str:
+def span(counts: set[int]) -> str:
+    """Counts as a phrase: the only one, or the smallest to the largest."""
     if not counts:
         return "0"
     low, high = min(counts), max(counts)

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
-from asa_bench.reporting.accuracy_tables import CLEAN, ROBUST, WORST
+from asa_bench.reporting.accuracy_tables import CLEAN, ROBUST, WORST, span
 from asa_bench.reporting.cost_tables import training_seconds
 from asa_bench.reporting.drawing import INK, Plot, colour, marker, short, tidy
 from asa_bench.reporting.formats import listed, number, percent
@@ -108,8 +108,7 @@ def learning_curve(view: View) -> Plot | None:
 def attacked_sizes(view: View) -> str:
     """How many examples the points of the learning curve were attacked on."""
     rows = view.curves[view.curves["metric"].isin([ROBUST, WORST]) & view.curves["seed"].notna()]
-    sizes = sorted({int(n) for n in rows["n"]})
-    return " to ".join(f"{n:,}" for n in dict.fromkeys([*sizes[:1], *sizes[-1:]])) or "0"
+    return span({int(n) for n in rows["n"]})
 
 
 def curve_points(
