@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.table import Table
 
-from asa_bench.cli.app import app, output, quiet_libraries
+from asa_bench.cli.app import app, quiet_libraries
+
+WIDTHS = {"attack": 26, "defence": 16, "precision": 9, "device": 6}
+"""Characters of the columns of words, which stand to the left; numbers stand to the right, as wide as their names."""
 
 bench_app = typer.Typer(no_args_is_help=True, help="This machine's speed, as ratios taken in one run.")
 app.add_typer(bench_app, name="bench")
@@ -44,11 +47,9 @@ def bench_attack_command(
     from asa_bench.benching.attack import bench_attacks
 
     quiet_libraries()
-    records = list(
-        bench_attacks(
-            attacks or ["deepwordbug", "pwws"], model=model, data=data, examples=examples, query_budget=query_budget,
-            precision=precision, threads=threads, stock_length=stock_length,
-        )
+    records = bench_attacks(
+        attacks or ["deepwordbug", "pwws"], model=model, data=data, examples=examples, query_budget=query_budget,
+        precision=precision, threads=threads, stock_length=stock_length,
     )  # fmt: skip
     _show(records, form)
 
@@ -80,20 +81,17 @@ def bench_train_command(
     _show(records, form)
 
 
-def _show(records: list[dict[str, Any]], form: str) -> None:
+def _show(records: Iterable[dict[str, Any]], form: str) -> None:
+    """JSON once all is measured; a table row by row, since each may take minutes."""
     if form == "json":
-        typer.echo(json.dumps(records, indent=2))
-    else:
-        output().print(_table(records))
+        typer.echo(json.dumps(list(records), indent=2))
+        return
+    for number, record in enumerate(records):
+        if number == 0:
+            typer.echo("  ".join(_cell(column, column.replace("_", " ")) for column in record))
+        typer.echo("  ".join(_cell(column, value) for column, value in record.items()))
 
 
-def _table(records: list[dict[str, Any]]) -> Table:
-    table = Table(box=None, header_style="bold")
-    for column in records[0]:
-        table.add_column(
-            column.replace("_", " "),
-            justify="left" if column in ("attack", "defence", "precision", "device") else "right",
-        )
-    for record in records:
-        table.add_row(*(f"{value:.3g}" if isinstance(value, float) else str(value) for value in record.values()))
-    return table
+def _cell(column: str, value: Any) -> str:
+    text = f"{value:.3g}" if isinstance(value, float) else str(value)
+    return text.ljust(WIDTHS[column]) if column in WIDTHS else text.rjust(len(column))

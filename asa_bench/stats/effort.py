@@ -39,7 +39,7 @@ def curve(rows: pd.DataFrame, measure: str) -> pd.Series:
         return pd.Series(dtype=float)
     spent = effort(rows, measure)
     steps = [0.0, *sorted({value for value in spent if 0 < value < math.inf})]
-    limits = [round(1 - step, 12) for step in steps] if measure == "similarity" else steps
+    limits = [_complement(step) for step in steps] if measure == "similarity" else steps
     return pd.Series([float((spent > step).groupby(rows["seed"]).mean().mean()) for step in steps], index=limits)
 
 
@@ -62,7 +62,12 @@ def effort(rows: pd.DataFrame, measure: str) -> pd.Series:
 
 
 def _spent(measure: str, limit: float) -> float:
-    return round(1 - limit, 12) if measure == "similarity" else limit
+    return _complement(limit) if measure == "similarity" else limit
+
+
+def _complement(similarity: Any) -> Any:
+    """From similarity to distance or back, without the last digits that a subtraction makes up."""
+    return round(1 - similarity, 12)
 
 
 def _queries(succeeded: pd.DataFrame) -> pd.Series:
@@ -78,6 +83,6 @@ def _first_success(trace: Any) -> float:
 MEASURES: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
     "queries": _queries,
     "words": lambda succeeded: succeeded["words_changed"],
-    "similarity": lambda succeeded: (1 - succeeded["similarity"].astype(float)).clip(lower=0).round(12),
+    "similarity": lambda succeeded: _complement(succeeded["similarity"].astype(float)).clip(lower=0),
 }
 """What an attack spends, per success."""

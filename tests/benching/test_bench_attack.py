@@ -30,6 +30,17 @@ def test_bench_attack_says_how_it_compares_with_stock(
     assert record["forward_share"] > 0
 
 
+def test_the_table_has_a_line_for_each_attack(cli: Cli, checkpoint: Path, reviews: Path) -> None:
+    done = cli(
+        "bench", "attack", "--attack", "leap", "--attack", "bad-characters-homoglyphs", "--model", checkpoint,
+        "--data", reviews / "test.csv", "--examples", 4, "--query-budget", 20, "--precision", "fp32", "--threads", 1,
+    )  # fmt: skip
+    head, *rows = done.out.splitlines()
+    assert head.split("  ")[-1] == "identical"
+    assert [row.split()[:3] for row in rows] == [["leap", "fp32", "4"], ["bad-characters-homoglyphs", "fp32", "4"]]
+    assert {len(row) for row in rows} == {len(head)}
+
+
 def test_an_unknown_attack_is_named(cli: Cli, checkpoint: Path, reviews: Path) -> None:
     done = cli("bench", "attack", "--attack", "deepwordbag", "--model", checkpoint, "--data", reviews / "test.csv")
     assert done.code == 2
