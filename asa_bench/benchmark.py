@@ -185,6 +185,7 @@ def _description(plan: Plan) -> dict[str, Any]:
         "assets": asset_digests(plan.assets()),
         "encoders": plan.encoder_digests,
         "tasks": {name: data.digest for name, data in plan.tasks.items()},
+        "labels": {name: list(data.labels) for name, data in plan.tasks.items()},
         "exclusions": [
             {"task": name, "dataset": entry.dataset, "reason": entry.reason, "count": entry.count}
             for name, data in plan.tasks.items()

@@ -98,9 +98,9 @@ def _expected(plan: SuitePlan, cell: Cell, speed: Speed) -> tuple[float, int]:
     if cell.kind == "train":
         entry = plan.defence(cell.defence)
         passes = build_defence(entry.method, entry.settings, "suite").passes
-        epochs = plan.train_settings(cell.task, cell.portion).epochs
-        batches = -(-len(plan.training_examples(cell.task, cell.portion)) // size) * epochs
-        return batches * passes * speed.step, 0
+        examples = len(plan.training_examples(cell.task, cell.portion))
+        steps = plan.train_settings(cell.task, cell.portion).steps_on(examples)
+        return steps * passes * speed.step, 0
     if cell.kind == "view" and plan.suite.views:
         views = plan.suite.views
         passes = 4 + len(views.radii) * (3 * views.steps + 1)  # a backward pass counts as two forward ones

@@ -202,6 +202,9 @@ def _check_names(suite: Suite, source: str) -> None:
         earlier = [other.name for other in suite.defence[:index]]
         if defence.source is not None and defence.source not in earlier:
             raise InputError(f"{source}: defence[{index}].like: no defence '{defence.source}' stands before it")
+        drawn = (suite.curve and suite.curve.defences) or ()
+        if defence.source is not None and entry.name in drawn and defence.source not in drawn:
+            raise InputError(f"{source}: curve.defences: expected '{defence.source}' beside '{entry.name}'")
     for task in suite.task:
         if task.data is None and task.name not in TASKS:
             raise InputError(f"{source}: {unknown('task', task.name, TASKS)}; name a file of your own with 'data'")

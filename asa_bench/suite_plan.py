@@ -68,12 +68,11 @@ class SuitePlan(Plan):
         return examples if asked is None else self._choose(task, examples, asked, field, "train")
 
     def train_settings(self, task: str, portion: int | None = None) -> TrainSettings:
-        """The ``[train]`` table; at a point of the learning curve with the epochs that keep the number of steps."""
+        """The ``[train]`` table; at a point of the learning curve with as many steps as away from it."""
         settings = self.suite.train
         if portion is None:
             return settings
-        epochs = round(settings.epochs * len(self.training_examples(task)) / portion)
-        return settings.model_copy(update={"epochs": max(1, epochs)})
+        return settings.model_copy(update={"steps": settings.steps_on(len(self.training_examples(task)))})
 
     @override
     def attacks_on(self, portion: int | None) -> Iterable[PlannedAttack]:

@@ -17,7 +17,7 @@ from asa_bench.core.errors import InputError
 from asa_bench.models.predictor import Predictor
 from asa_bench.records import schema
 from asa_bench.records.store import Run, load_run
-from tests.conftest import sentences
+from tests.conftest import Cli, sentences
 
 NO_SECONDS = [name for name in schema.EXAMPLES.names if name not in ("seconds", "similarity")]
 SETTINGS: dict[str, Any] = {"threads": 1, "query_budget": 40, "number": 8, "control_examples": 0}
@@ -483,3 +483,60 @@ class TestCommand:
         run = load_run(tmp_path / "a")
         assert run.predictions["label"].tolist() == expected
         assert (code, err == "") == ((0, True) if names else (3, False))  # swapped, it is always wrong
+
+
+TYPO = """name = "typo"
+title = "Typo"
+paper = "Pruthi, Dhingra, Lipton 2019"
+build = "textattack.attack_recipes.Pruthi2019"
+options = { max_num_word_swaps = 2 }
+query_budget = 30
+"""
+
+CODE = """from textattack.attack_recipes import DeepWordBugGao2018
+
+def Attack(model):
+    return DeepWordBugGao2018.build(model)
+"""
+
+
+def test_attacks_of_ones_own_in_two_workers(
+    cli: Cli, attacked: Run, checkpoint: Path, many: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "typo.toml").write_text(TYPO)
+    (tmp_path / "deepwordbug.py").write_text(CODE)  # the recipe's name is a part of the seeds
+    done = cli(
+        "attack", "--model", checkpoint, "--data", many, "--attack", tmp_path / "typo.toml",
+        "--attack-file", tmp_path / "deepwordbug.py", "--examples", 8, "--query-budget", 40, "--threads", 1,
+        "--control-examples", 0, "--workers", 2, "--out", tmp_path / "run", "--quiet",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    rows = load_run(tmp_path / "run").examples
+    assert rows["attack"].value_counts().to_dict() == {"typo": 8, "deepwordbug": 8}
+    own, shipped = (frame[frame["attack"] == "deepwordbug"].reset_index() for frame in (rows, attacked.examples))
+    columns = ["example_id", "outcome", "adversarial_text", "queries", "candidates", "trace"]
+    pd.testing.assert_frame_equal(own[columns], shipped[columns])
+
+
+def test_an_attack_that_lacks_something_is_refused(cli: Cli, checkpoint: Path, many: Path, tmp_path: Path) -> None:
+    done = cli("attack", "--model", checkpoint, "--data", many, "--attack", "clare", "--out", tmp_path / "run")
+    lacking = "distilroberta-base, universal-sentence-encoder, flair-pos"
+    message = f"asa-bench: --attack: attack 'clare' lacks {lacking}; see asa-bench doctor\n"
+    assert done == (2, "", message)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("form", "path"), [("textattack-csv", "log.csv"), ("jsonl", "rows.jsonl")])
+def test_attacked_examples_are_exported(cli: Cli, attacked: Run, tmp_path: Path, form: str, path: str) -> None:
+    done = cli("export", attacked.path, "--format", form, "--out", tmp_path / path)
+    assert (done.code, done.err) == (0, "")
+    assert len((tmp_path / path).read_text().splitlines()) == 8 + (form == "textattack-csv")
+
+
+def test_exported_successes_are_data_to_train_on(cli: Cli, attacked: Run, tiny_suite: Any, tmp_path: Path) -> None:
+    assert cli("export", attacked.path, "--format", "datasets", "--out", tmp_path / "more").code == 0
+    suite = {**tiny_suite, "attack": [], "defence": [{"method": "baseline"}]}
+    suite["task"] = {**suite["task"], "data": str(tmp_path / "more"), "text": ["text"], "label": "label"}
+    done = asa_bench.run(suite, tmp_path / "run")
+    assert done.info["warnings"] == []
+    assert done.training["step"].max() > 0

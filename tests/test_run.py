@@ -286,7 +286,7 @@ def test_views_and_a_learning_curve(tiny_suite: dict[str, Any], tmp_path: Path) 
     attacked = done.curves.query("metric == 'robust_accuracy'")
     assert set(attacked["n"]) == {3}
     assert not attacked["attack"].str.endswith("-random").any()  # no controls
-    steps = {  # as many as in the comparison, 72, up to whole epochs
+    steps = {  # as many as in the comparison
         portion: len(
             pd.read_parquet(
                 tmp_path / f"run/cells/train/curve-{portion}/reviews/tiny-bert/asa-ratio/0/training.parquet"
@@ -294,7 +294,7 @@ def test_views_and_a_learning_curve(tiny_suite: dict[str, Any], tmp_path: Path) 
         )
         for portion in (24, 48)
     }
-    assert steps == {24: 84, 48: 63}
+    assert steps == {24: 72, 48: 72}
     assert not (tmp_path / "run/models/curve-24").exists() or not list(
         (tmp_path / "run/models/curve-24").rglob("*.safetensors")
     )

@@ -187,6 +187,17 @@ def test_override_reads_toml_and_falls_back_to_text() -> None:
             f"unknown defence 'basline'; did you mean 'baseline'? (known: {METHODS})",
         ),
         (
+            {
+                "defence": [{"method": "asa"}, {"method": "random-mask"}],
+                "curve": {"examples": [50], "defences": ["random-mask"]},
+            },
+            "curve.defences: expected 'asa' beside 'random-mask'",
+        ),
+        (
+            {"task": {"name": "own", "data": "a.csv", "text": ["a", "b", "c"]}},
+            "task[0].text: expected at most 2, got ['a', 'b', 'c']",
+        ),
+        (
             {"defence": [{"method": "random-mask"}, {"method": "asa"}]},
             "defence[0].like: no defence 'asa' stands before it",
         ),

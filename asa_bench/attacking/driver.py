@@ -8,7 +8,12 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
-from textattack.attack_results import FailedAttackResult, SkippedAttackResult, SuccessfulAttackResult
+from textattack.attack_results import (
+    FailedAttackResult,
+    MaximizedAttackResult,
+    SkippedAttackResult,
+    SuccessfulAttackResult,
+)
 from textattack.shared import AttackedText
 
 from asa_bench.attacking.rows import Row, empty_row, failed_row, joined
@@ -42,7 +47,7 @@ def attack_example(attack: TracedAttack, example: Example, columns: Sequence[str
 
 
 def _outcome(result: Any) -> Row:
-    outcome = OUTCOMES[type(result)]
+    outcome = _named(result)
     row: Row = {
         "outcome": outcome,
         "original_prediction": predicted_label(result.original_result.raw_output),
@@ -54,3 +59,11 @@ def _outcome(result: Any) -> Row:
         row["adversarial_prediction"] = predicted_label(result.perturbed_result.raw_output)
         row["words_changed"] = int(original.words_diff_num(adversarial))
     return row
+
+
+def _named(result: Any) -> str:
+    """The outcome; a maximised goal has succeeded when it changed the text at all."""
+    if not isinstance(result, MaximizedAttackResult):
+        return OUTCOMES[type(result)]
+    unchanged = result.original_result.attacked_text.text == result.perturbed_result.attacked_text.text
+    return "failed" if unchanged else "succeeded"

@@ -18,6 +18,9 @@ from typing import NamedTuple
 from asa_bench.assets.location import cache_folder
 from asa_bench.core.registry import Registry
 
+HUB_FILES = ("config.json", "model.safetensors", "pytorch_model.bin")
+"""What of a model has to be in the Hub's cache: its configuration, and one of the two forms of its weights."""
+
 
 class Official(NamedTuple):
     """One thing that a recipe's authors used."""
@@ -36,7 +39,8 @@ def _in_textattack_cache(path: str) -> bool:
 def _in_hub_cache(name: str) -> bool:
     from huggingface_hub import try_to_load_from_cache
 
-    return isinstance(try_to_load_from_cache(name, "config.json"), str)
+    config, *weights = (isinstance(try_to_load_from_cache(name, file), str) for file in HUB_FILES)
+    return config and any(weights)
 
 
 def _in_nltk_data(path: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -111,10 +112,19 @@ def read_recipe(path: Path) -> Recipe:
 def find_recipe(reference: str, root: Path) -> Recipe:
     """A recipe by name, or by the path of a TOML file that is relative to ``root``.
 
+    One of a file needs what shipped recipes with the same ``build`` need, whether the file says so or not.
+
     Raises:
         InputError: when there is no such recipe, or its file is wrong.
     """
-    return read_recipe(root / Path(reference).expanduser()) if reference.endswith(".toml") else recipes()[reference]
+    if not reference.endswith(".toml"):
+        return recipes()[reference]
+    own = read_recipe(root / Path(reference).expanduser())
+    alike = [own, *(recipe for recipe in recipes().values() if recipe.build == own.build)]
+    wants = {
+        field: tuple(dict.fromkeys(chain(*(getattr(one, field) for one in alike)))) for field in ("assets", "needs")
+    }
+    return own.model_copy(update=wants)
 
 
 def _trusted(module: str) -> bool:

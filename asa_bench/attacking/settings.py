@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from asa_bench.core.validation import NAME, Settings
 
-REVISION = 3
+REVISION = 4
 """Raised whenever a change to victim, goal function or driver changes rows: it is part of the protocol."""
 
 

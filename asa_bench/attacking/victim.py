@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import torch
 from textattack import Attack
-from textattack.attack_results import AttackResult, FailedAttackResult, MaximizedAttackResult, SuccessfulAttackResult
+from textattack.attack_results import AttackResult
 from textattack.goal_function_results import GoalFunctionResultStatus
 from textattack.goal_functions import ClassificationGoalFunction, GoalFunction, InputReduction, UntargetedClassification
 from textattack.models.wrappers import ModelWrapper
@@ -90,7 +90,7 @@ class Reduction(InputReduction):  # type: ignore[misc]
 
 
 class Step(NamedTuple):
-    """A candidate text that was better than those before it."""
+    """A text that was better than those before it; the first is the original."""
 
     query: int
     """The query that asked about it; the original text is query 1."""
@@ -109,7 +109,7 @@ class TracedAttack(Attack):  # type: ignore[misc]
 
     candidates = 0
     trace: Sequence[Step] = ()
-    """The best candidate after each query, where it changed."""
+    """The best text after each query, where it changed: the original, then candidates."""
     frame = Frame(name=RECIPE)
     query_budget: int | None = None
     """What bounds the frame's rule per word."""
@@ -123,7 +123,7 @@ class TracedAttack(Attack):  # type: ignore[misc]
 
     def attack(self, example: AttackedText, ground_truth_output: int) -> AttackResult:
         """Attack one example, whose length may decide its budget."""
-        self._original, self._allowed, self.trace = example, set[str](), list[Step]()
+        self._original, self._allowed, self.trace = example, set[str](), ()
         if self.frame.queries_per_word:
             rule = self.frame.queries_per_word * max(example.num_words, 1)
             self.goal_function.query_budget = min(rule, self.query_budget or rule)
@@ -159,18 +159,14 @@ class TracedAttack(Attack):  # type: ignore[misc]
 
     def _consider(self, query: int, result: Any) -> None:
         succeeded, score = result.goal_status == GoalFunctionResultStatus.SUCCEEDED, float(result.score)
-        if not self.trace or (succeeded, score) > (self.trace[-1].succeeded, self.trace[-1].score):
+        if (succeeded, score) > (self.trace[-1].succeeded, self.trace[-1].score):
             changed = int(self._original.words_diff_num(result.attacked_text))
             self.trace = [*self.trace, Step(query, score, changed, succeeded)]
 
     def _attack(self, initial_result: Any) -> AttackResult:
-        """A maximised goal has succeeded when it changed the text at all."""
-        result = super()._attack(initial_result)
-        if not isinstance(result, MaximizedAttackResult):
-            return result
-        before, after = result.original_result, result.perturbed_result
-        unchanged = before.attacked_text.text == after.attacked_text.text
-        return (FailedAttackResult if unchanged else SuccessfulAttackResult)(before, after)
+        """The search, from the original on, which is the first step of the trace."""
+        self.trace = [Step(self.goal_function.num_queries, float(initial_result.score), 0, succeeded=False)]
+        return super()._attack(initial_result)
 
 
 def build_attack(

@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
+import torch
+
 from asa_bench.attacking.job import AttackJob
 from asa_bench.attacking.process import AttackProcess
 from asa_bench.attacking.rows import Row
@@ -45,7 +47,10 @@ class AttackWorkers:
             AttackFailedError: when the attack cannot run in one of the processes; the others are ended then.
         """
         said: queue.SimpleQueue[Row | _End] = queue.SimpleQueue()
-        shares = [job.model_copy(update={"examples": job.examples[i :: self._count]}) for i in range(self._count)]
+        shares = [
+            job.model_copy(update={"examples": job.examples[i :: self._count], "device": _device(job.device, i)})
+            for i in range(self._count)
+        ]
         pairs = [(process, share) for process, share in zip(self._processes, shares, strict=True) if share.examples]
         threads = [threading.Thread(target=_work, args=(*pair, said)) for pair in pairs]
         for thread in threads:
@@ -64,6 +69,11 @@ class AttackWorkers:
 
     def _new_processes(self) -> list[AttackProcess]:
         return [AttackProcess(self._log) for _ in range(self._count)]
+
+
+def _device(asked: str, worker: int) -> str:
+    """The GPU of a worker: they take turns where none in particular was asked for."""
+    return f"cuda:{worker % torch.cuda.device_count()}" if asked == "cuda" else asked
 
 
 def _join(threads: Sequence[threading.Thread]) -> None:

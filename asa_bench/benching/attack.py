@@ -23,7 +23,7 @@ from asa_bench.core.seeding import kept_random_state
 from asa_bench.model_plan import ModelPlan, given_checkpoint, make_model_plan
 from asa_bench.model_settings import ModelRun
 from asa_bench.models.batched import Text
-from asa_bench.models.batching import Encoded
+from asa_bench.models.batching import Encoded, batches
 from asa_bench.models.classifier import Classifier, load_classifier
 from asa_bench.models.kinds import positions
 from asa_bench.models.precision import Precision, Resolved, autocast, default_device, has_bf16
@@ -118,8 +118,8 @@ def measured(job: AttackJob, stock_length: int | None = None) -> dict[str, float
     _stock_rows(warm_up, stock_classifier)
     classifier.asked.clear()
     rows, seconds = _timed(lambda: _engine_rows(job, classifier))
-    texts = list(classifier.asked)
-    _, bare = _timed(lambda: loaded.logits(texts))
+    full = [batch for _, batch in batches(loaded.encode([*classifier.asked]), loaded.batch_size)]
+    _, bare = _timed(lambda: [loaded.forward(batch) for batch in full])
     stock, stock_seconds = _timed(lambda: _stock_rows(job, stock_classifier))
     count = len(job.examples)
     return {
@@ -162,7 +162,7 @@ def _engine_rows(job: AttackJob, classifier: Classifier) -> dict[str, Row]:
 
 
 def _stock_rows(job: AttackJob, classifier: Classifier) -> dict[str, Row]:
-    """Rows of TextAttack's own recipe, goal function and wrapper, one example after the other."""
+    """Rows of the recipe with TextAttack's own goal function and wrapper, one example after the other."""
     from textattack.models.wrappers import HuggingFaceModelWrapper
 
     from asa_bench.attacking.driver import attack_example

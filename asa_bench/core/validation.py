@@ -36,6 +36,7 @@ _EXPECTED = {
     "dict_type": "expected a table",
     "model_type": "expected a table",
     "too_short": "expected at least {min_length}",
+    "too_long": "expected at most {max_length}",
     "string_pattern_mismatch": "expected letters, digits and . _ + - only",
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ class TrainSettings(Settings):
     """Training examples, drawn by the hash of their ids; all by default."""
     epochs: int = Field(default=3, ge=1)
     """Passes over the training examples."""
+    steps: int | None = Field(default=None, ge=1)
+    """Optimizer steps, in the place of epochs."""
     batch_size: int = Field(default=32, ge=1)
     """Examples per optimizer step."""
     learning_rate: float = Field(default=5e-5, gt=0)
@@ -53,6 +56,10 @@ class TrainSettings(Settings):
     """CPU threads of torch; fixed, since results depend on it."""
     save_steps: int = Field(default=500, ge=1)
     """Optimizer steps after which the training is put on disk, so that a killed one goes on from there."""
+
+    def steps_on(self, examples: int) -> int:
+        """Optimizer steps of a training on so many examples."""
+        return self.steps or self.epochs * math.ceil(examples / self.batch_size)
 
 
 class TrainingFailedError(AsaBenchError):
@@ -183,9 +190,12 @@ def labelled_rows(tokenizer: Any, examples: Sequence[Example], max_length: int) 
 
 
 def batch_order(rows: list[dict[str, Any]], settings: TrainSettings, seed: int) -> Iterator[list[dict[str, Any]]]:
-    """Batches of all epochs: shuffled anew in each, grouped by length within pools; the same for every defence."""
-    size = settings.batch_size
-    for epoch in range(settings.epochs):
+    """All batches: shuffled anew in each epoch, grouped by length within pools; the same for every defence."""
+    return islice(_endless(rows, settings.batch_size, seed), settings.steps_on(len(rows)))
+
+
+def _endless(rows: list[dict[str, Any]], size: int, seed: int) -> Iterator[list[dict[str, Any]]]:
+    for epoch in count():
         generator = torch.Generator().manual_seed(derive_seed("order", seed, epoch))
         order: list[int] = torch.randperm(len(rows), generator=generator).tolist()
         batches = []

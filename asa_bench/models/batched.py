@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from asa_bench.models.batching import ROWS, Encoded, canonical_length
+from asa_bench.models.batching import ROWS, Encoded, canonical_length, rows_of
 from asa_bench.models.precision import Resolved, autocast
 
 Text = Sequence[str]
@@ -27,7 +27,7 @@ class BatchedModel(ABC):
     max_length: int
     precision: Resolved
     batch_size: int = ROWS["cpu"]
-    """Rows of a batch."""
+    """Rows of a batch, but for very long texts."""
 
     @property
     def device(self) -> torch.device:
@@ -48,7 +48,7 @@ class BatchedModel(ABC):
     def forward(self, batch: Sequence[Encoded]) -> Tensor:
         """Answers to the texts of one batch, in float32 on the CPU, in eval mode.
 
-        The batch is filled up to ``batch_size`` rows, so that a text's bits do not depend on how many came with it.
+        The batch is filled up to the rows of its length, so that a text's bits do not depend on how many came with it.
 
         Raises:
             RuntimeError: when the model is in training mode (dropout would be on).
@@ -56,7 +56,7 @@ class BatchedModel(ABC):
         if self.model.training:
             raise RuntimeError("the model is in training mode; call model.eval() first")
         rows = [text.inputs for text in batch]
-        rows += [rows[0]] * (self.batch_size - len(rows))
+        rows += [rows[0]] * (rows_of(batch[0].length, self.batch_size) - len(rows))
         inputs = {key: torch.from_numpy(np.array([row[key] for row in rows])).to(self.device) for key in rows[0]}
         with torch.inference_mode(), autocast(self.precision, self.device):
             answers = self._answer(inputs)

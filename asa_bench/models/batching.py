@@ -2,7 +2,7 @@
 
 A logit depends in its last bits on the shape of its batch, which is enough to change an attack's result. So a text's
 own length, rounded up to a multiple of ``STEP`` tokens, decides its batch's shape: texts of one length go together, and
-each batch is filled up to the same number of rows.
+each batch is filled up to the number of rows that goes with that length.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ STEP = 8
 
 ROWS = {"cpu": 16, "cuda": 256}
 """Rows of a batch, by kind of device: as few as keep it busy, since those of a batch that is not full are wasted."""
+
+LONG = 512
+"""Texts longer than this many tokens go in batches of fewer rows, so that a batch's tokens are bounded."""
 
 Key = TypeVar("Key")
 
@@ -35,7 +38,7 @@ class Batchable(Protocol):
 
     @property
     def batch_size(self) -> int:
-        """Most items per batch."""
+        """Most items per batch, see :func:`rows_of`."""
 
     def encode(self, items: Sequence[Any]) -> list[Encoded]:
         """The items, ready to be put into batches."""
@@ -49,11 +52,16 @@ def canonical_length(tokens: int, limit: int) -> int:
     return min(-(-tokens // STEP) * STEP, limit)
 
 
+def rows_of(length: int, most: int) -> int:
+    """Rows of a batch of texts of canonical ``length`` tokens, where short ones go in batches of ``most``."""
+    return most if length <= LONG else max(1, most * LONG // length)
+
+
 class Pool(Generic[Key]):
     """Texts that wait for the model, by their length; each batch taken is the fullest that can be had."""
 
-    def __init__(self, rows: int) -> None:
-        self._rows = rows
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._waiting: dict[int, deque[tuple[Key, Encoded]]] = {}
 
     def __bool__(self) -> bool:
@@ -65,9 +73,9 @@ class Pool(Generic[Key]):
 
     def take(self) -> list[tuple[Key, Encoded]]:
         """Remove and return one batch, the longest of the fullest; the pool must not be empty."""
-        length = max(self._waiting, key=lambda length: (min(len(self._waiting[length]), self._rows), length))
+        length = max(self._waiting, key=lambda length: (self._fill(length), length))
         queue = self._waiting[length]
-        taken = [queue.popleft() for _ in range(min(len(queue), self._rows))]
+        taken = [queue.popleft() for _ in range(min(len(queue), rows_of(length, self._most)))]
         if not queue:
             del self._waiting[length]
         return taken
@@ -75,7 +83,10 @@ class Pool(Generic[Key]):
     @property
     def fill(self) -> float:
         """How full the next batch is, from 0 to 1."""
-        return min(1.0, max(map(len, self._waiting.values()), default=0) / self._rows)
+        return max(map(self._fill, self._waiting), default=0.0)
+
+    def _fill(self, length: int) -> float:
+        return min(1.0, len(self._waiting[length]) / rows_of(length, self._most))
 
 
 def answers(model: Batchable, items: Sequence[Any]) -> list[Tensor]:
@@ -86,9 +97,9 @@ def answers(model: Batchable, items: Sequence[Any]) -> list[Tensor]:
     return [found[place] for place in range(len(items))]
 
 
-def batches(encoded: Sequence[Encoded], rows: int) -> Iterator[tuple[list[int], list[Encoded]]]:
+def batches(encoded: Sequence[Encoded], most: int) -> Iterator[tuple[list[int], list[Encoded]]]:
     """All of ``encoded`` in batches, each with the positions of its texts."""
-    pool: Pool[int] = Pool(rows)
+    pool: Pool[int] = Pool(most)
     for position, text in enumerate(encoded):
         pool.add(position, text)
     while pool:

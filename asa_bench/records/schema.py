@@ -43,8 +43,8 @@ EXAMPLES = pa.schema(
 """One row per attacked example. ``adversarial_*``, ``words_changed`` and ``similarity`` are null unless the attack
 succeeded; ``message`` says why an example ended in *error* or *timeout*. Texts of several fields are JSON arrays.
 ``candidates`` counts the texts that the attack's constraints let through: with 0 it had nothing to try. ``trace`` is a
-JSON array of the best of them after each query, where it changed: ``[query, score, words changed, whether it
-succeeded]``, the original text being query 1."""
+JSON array of the best text after each query, where it changed: ``[query, score, words changed, whether it
+succeeded]``; it begins with the original, query 1."""
 
 PREDICTIONS = pa.schema(
     [

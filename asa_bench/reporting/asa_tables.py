@@ -99,7 +99,7 @@ def learning_curve(view: View) -> Table | None:
     return Table(
         "learning-curve",
         "Accuracy over training data",
-        "The comparison with other numbers of training examples and as many optimizer steps (up to whole epochs), "
+        "The comparison with other numbers of training examples and as many optimizer steps, "
         f"attacked on {attacked_sizes(view)} examples without controls, with 95 % intervals.",
         [
             Column("Defence", numeric=False),

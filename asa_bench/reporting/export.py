@@ -64,7 +64,10 @@ def _jsonl(run: Run, out: Path) -> None:
 
 
 def _datasets(run: Run, out: Path) -> None:
-    """The adversarial texts of successful attacks of kind *text* with their gold labels, as *datasets* saves it."""
+    """The adversarial texts of successful attacks of kind *text* with their gold labels, as *datasets* saves it.
+
+    The labels have their names where the rows are of one task, as far as the run knows them.
+    """
     import datasets
 
     text = {entry["name"] for entry in run.suite.get("attack") or [] if entry.get("kind", "text") == "text"}
@@ -74,7 +77,11 @@ def _datasets(run: Run, out: Path) -> None:
     columns = {entry["name"]: list(entry.get("text") or ["text"]) for entry in run.suite.get("task") or []}
     records = [{**_fields(row, columns.get(row["task"], ["text"])), **_origin(row)} for _, row in rows.iterrows()]
     datasets.disable_progress_bars()
-    datasets.Dataset.from_list(records).save_to_disk(str(out))
+    found = datasets.Dataset.from_list(records)
+    tasks = rows["task"].unique()
+    if len(tasks) == 1 and (names := run.info.get("labels", {}).get(tasks[0])):
+        found = found.cast_column("label", datasets.ClassLabel(names=names))
+    found.save_to_disk(str(out))
 
 
 def _fields(row: pd.Series, names: list[str]) -> dict[str, str]:

@@ -98,8 +98,8 @@ def learning_curve(view: View) -> Plot | None:
     return Plot(
         "learning-curve",
         "Accuracy over training data",
-        "Each point is the comparison with another number of training examples and as many optimizer steps (up to "
-        f"whole epochs), attacked on {attacked_sizes(view)} examples without controls; bars are 95 % intervals.",
+        "Each point is the comparison with another number of training examples and as many optimizer steps, "
+        f"attacked on {attacked_sizes(view)} examples without controls; bars are 95 % intervals.",
         f"Line charts of accuracy over training examples for {listed(names)}.",
         figure,
     )

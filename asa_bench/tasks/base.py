@@ -70,8 +70,8 @@ class TaskSettings(Settings):
     """File of the validation data; without it and without such a split, 10 % of the training data are held out."""
     test: Name | None = None
     """File of the test data; without it and without such a split, 20 % of the training data are held out."""
-    text: tuple[Name, ...] = Field(default=("text",), min_length=1)
-    """Columns of the texts, in the order in which a model reads them."""
+    text: tuple[Name, ...] = Field(default=("text",), min_length=1, max_length=2)
+    """Column of the text; two make a pair, in the order in which a model reads them."""
     label: Name = "label"
     """Column of the labels: names, or integers."""
     labels: tuple[Name, ...] | None = Field(default=None, min_length=2)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from asa_bench.attacking.job import AttackJob
+from asa_bench.attacking.protocols import Frame
 from asa_bench.attacking.recipe import recipes
 from asa_bench.models.classifier import Classifier
 from asa_bench.models.precision import Resolved
@@ -28,8 +30,12 @@ ODD = {
     "Chinese": "这部电影很好",
     "invisible": "go\u200bod \u202efilm",
     "lone surrogate": "good \ud83d film",
-    "long": "this good film was great " * 400,
+    "long": "this good film was great " * 2000,
 }
+"""Texts as they come; the last has 10,000 words."""
+
+REFUSED = ("empty", "lone surrogate", "stop words", "punctuation", "right to left", "Chinese")
+"""Those that an attack may end on with *error*; each of the others has an outcome of its own."""
 
 
 def job_of(checkpoint: Path, chosen: list[Example], recipe: str = "deepwordbug", **changes: Any) -> AttackJob:
@@ -55,29 +61,53 @@ def attacked(classifier: Classifier, job: AttackJob) -> list[dict[str, Any]]:
     return sorted(({**row, "seconds": 0} for row in rows), key=lambda row: str(row["example_id"]))
 
 
-SHIFTED: list[tuple[str, Resolved]] = [
-    *((recipe, "fp32") for recipe in RUNNABLE),
-    ("deepwordbug", "bf16"),
-    ("pwws", "bf16"),
+def frame(**changes: Any) -> dict[str, Any]:
+    return {"frame": Frame(name="mine", **changes)}
+
+
+SHIFTED: list[tuple[str, Resolved, dict[str, Any]]] = [
+    *((recipe, precision, {}) for recipe in RUNNABLE for precision in ("fp32", "bf16")),
+    ("deepwordbug", "fp32", {"search": "random"}),
+    ("bad-characters-homoglyphs", "fp32", {"search": "random"}),
+    ("pwws", "fp32", {"temperature": None}),
+    ("pwws", "fp32", frame(max_words_changed=0.3, candidates_per_word=3, queries_per_word=5)),
+    ("pwws", "fp32", frame(similarity=0.8, similarity_window=15)),
 ]
 
 
-@pytest.mark.parametrize(("recipe", "precision"), SHIFTED)
+@pytest.mark.parametrize(("recipe", "precision", "changes"), SHIFTED)
 def test_rows_do_not_depend_on_what_is_in_flight(
-    classifier: Classifier, checkpoint: Path, recipe: str, precision: Resolved
+    classifier: Classifier, checkpoint: Path, recipe: str, precision: Resolved, changes: dict[str, Any]
 ) -> None:
     victim = replace(classifier, precision=precision)
-    job = job_of(checkpoint, examples(40 if recipe in USUAL else 12), recipe, in_flight=8)
+    job = job_of(checkpoint, examples(12), recipe, in_flight=8, **changes)
     rows = attacked(victim, job)
-    assert len({row["outcome"] for row in rows}) > 1 or recipe not in USUAL
-    for other in (
-        {"in_flight": 64},
-        {"in_flight": 256},
-        {"examples": job.examples[::-1], "in_flight": 5},
-    ):
+    assert "error" not in {row["outcome"] for row in rows}
+    for other in ({"in_flight": 64}, {"examples": job.examples[::-1], "in_flight": 5}):
         assert attacked(victim, job.model_copy(update=other)) == rows
     shards = [attacked(victim, job.model_copy(update={"examples": job.examples[i::3]})) for i in range(3)]
     assert sorted((row for shard in shards for row in shard), key=lambda row: str(row["example_id"])) == rows
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("recipe", USUAL)
+def test_rows_do_not_depend_on_how_many_are_in_flight(
+    classifier: Classifier, checkpoint: Path, recipe: str, precision: Resolved
+) -> None:
+    victim = replace(classifier, precision=precision)
+    jobs = [job_of(checkpoint, examples(300), recipe, query_budget=30, in_flight=n) for n in (8, 64, 256)]
+    first, *others = [attacked(victim, job) for job in jobs]
+    assert len({row["outcome"] for row in first}) > 1
+    assert others == [first, first]
+
+
+def test_pairs_do_not_depend_on_what_is_in_flight(classifier: Classifier, checkpoint: Path) -> None:
+    texts = [example.fields[0] for example in examples(12)]
+    pairs = [Example(f"pair {i}", fields, i % 2) for i, fields in enumerate(pairwise(texts))]
+    job = job_of(checkpoint, pairs, columns=("premise", "hypothesis"))
+    rows = attacked(classifier, job)
+    assert {row["outcome"] for row in rows} == {"succeeded", "failed", "skipped"}
+    assert attacked(classifier, job.model_copy(update={"examples": job.examples[::-1], "in_flight": 3})) == rows
 
 
 def test_rows_are_those_of_one_search_after_the_other(classifier: Classifier, checkpoint: Path) -> None:

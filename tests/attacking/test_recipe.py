@@ -7,13 +7,18 @@ from typing import Any
 import pytest
 
 from asa_bench.assets import MANIFEST
-from asa_bench.attacking.recipe import read_recipe, recipes, resolve
+from asa_bench.attacking.official import OFFICIAL
+from asa_bench.attacking.recipe import find_recipe, read_recipe, recipes, resolve
 from asa_bench.core.errors import InputError
+from asa_bench.core.files import read_toml
+from asa_bench.core.shipped import shipped
 
 
 @pytest.mark.parametrize("name", sorted(recipes()))
 def test_every_recipe_states_what_it_needs(name: str) -> None:
     recipe = recipes()[name]
+    stated = read_toml(shipped("attacks") / f"{name}.toml")
+    assert {"paper", "kind", "access", "build", "query_budget", "assets", "about"} <= set(stated)
     assert recipe.about.strip()
     assert all(asset in MANIFEST for asset in recipe.assets)
     if recipe.needs or recipe.unsuited:
@@ -23,6 +28,20 @@ def test_every_recipe_states_what_it_needs(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(recipes()))
 def test_every_recipe_names_a_class_that_builds(name: str, textattack: Any) -> None:
     assert callable(resolve(recipes()[name].build).build)
+
+
+@pytest.mark.parametrize("name", sorted(recipes()))
+def test_every_recipe_stands_in_the_documentation(name: str) -> None:
+    recipe = recipes()[name]
+    lines = (Path(__file__).parents[2] / "docs" / "attacks.md").read_text(encoding="utf-8").splitlines()
+    rows = [line.strip("|").split(" | ") for line in lines if line.startswith(f"| `{name}` |")]
+    cells = {cell.strip() for row in rows for cell in row}
+    if recipe.unsuited:
+        assert recipe.unsuited in cells
+    elif recipe.needs:
+        assert {recipe.paper, ", ".join(recipe.needs)} <= cells
+    else:
+        assert {recipe.paper, recipe.kind, ", ".join(recipe.assets), " ".join(recipe.about.split())} <= cells
 
 
 def test_all_of_textattacks_recipes_are_listed(textattack: Any) -> None:
@@ -39,6 +58,27 @@ def test_what_lies_in_textattacks_folder_is_there(tmp_path: Path, monkeypatch: p
     assert recipes()["iga"].lacks() == ["counter-fitted-vectors"]
     (tmp_path / "textattack" / "word_embeddings" / "paragramcf").mkdir(parents=True)
     assert recipes()["iga"].lacks() == []
+
+
+def test_a_hub_model_is_there_with_its_weights_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.file_download.HF_HUB_CACHE", str(tmp_path), raising=False)
+    model, commit = tmp_path / "models--gpt2", "0" * 40
+    (model / "snapshots" / commit).mkdir(parents=True)
+    (model / "refs").mkdir()
+    (model / "refs" / "main").write_text(commit)
+    for file, present in (("config.json", False), ("model.safetensors", True)):
+        (model / "snapshots" / commit / file).touch()
+        assert OFFICIAL["gpt2"].present() is present
+
+
+def test_a_recipe_of_ones_own_needs_what_the_shipped_one_needs(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    build = recipes()["textfooler"].build
+    path.write_text(f'name="mine"\ntitle="M"\npaper="p"\nquery_budget=5\nbuild="{build}"\nassets=["wordnet"]\n')
+    own = find_recipe("mine.toml", tmp_path)
+    assert (own.assets, own.needs) == (("stopwords", "wordnet"), recipes()["textfooler"].needs)
+    assert own.digest == recipes()["textfooler"].digest
 
 
 @pytest.mark.parametrize(

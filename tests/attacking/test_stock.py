@@ -1,4 +1,7 @@
-"""Equality with stock TextAttack: its own wrapper, recipe and goal function, seeded alike per example."""
+"""Equality with stock TextAttack: its own wrapper, recipe and goal function, seeded alike per example.
+
+TextAttack has no untargeted Bad Characters: theirs are our recipes, run as it runs any, one example after the other.
+"""
 
 from __future__ import annotations
 
@@ -13,17 +16,18 @@ from asa_bench.benching.model import trained_baseline
 from asa_bench.models.classifier import Classifier, load_classifier
 from asa_bench.tasks import Example, choose, movie_sentiment
 
-from .test_attack import examples, rows_of
+from .test_attack import RUNNABLE, examples, rows_of
 from .test_engine import attacked, job_of
 
-COMPARED = sorted(name for name, recipe in recipes().items() if recipe.kind == "text" and not recipe.lacks())
-"""Recipes of the same goal as ours. Input reduction ends in *Maximized* there, which is no outcome of a benchmark."""
+HARMLESS = ("bad-characters-invisible",)
+"""Recipes without a success on the tiny encoder."""
 
 
-@pytest.mark.parametrize("recipe", COMPARED)
+@pytest.mark.parametrize("recipe", RUNNABLE)
 def test_each_example_ends_as_in_stock_textattack(classifier: Classifier, checkpoint: Path, recipe: str) -> None:
     ours, stock = both(classifier, checkpoint, recipe, examples(20))
-    assert recipe not in ("deepwordbug", "pwws") or sum(row["outcome"] == "succeeded" for row in ours) >= 3
+    assert "error" not in {row["outcome"] for row in ours}
+    assert sum(row["outcome"] == "succeeded" for row in ours) >= 3 or recipe in HARMLESS
     assert [ending(row) for row in ours] == [ending(row) for row in stock]
 
 
@@ -35,7 +39,7 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Classifier, Path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("recipe", COMPARED)
+@pytest.mark.parametrize("recipe", RUNNABLE)
 def test_the_embedded_encoder_ends_as_in_stock_textattack(embedded: tuple[Classifier, Path], recipe: str) -> None:
     torch.set_num_threads(2)
     chosen = choose(movie_sentiment.load().test, 100 if recipe in ("deepwordbug", "pwws") else 30, "attack")

@@ -113,6 +113,14 @@ def test_every_epoch_sees_every_example_once() -> None:
     assert seen[:50] != seen[50:]
 
 
+def test_steps_take_the_place_of_epochs() -> None:
+    rows = [{"input_ids": [0] * (1 + i % 7), "labels": i} for i in range(50)]
+    whole = list(batch_order(rows, SETTINGS, seed=0))
+    for steps in (3, len(whole)):
+        counted = SETTINGS.model_copy(update={"epochs": 1, "steps": steps})
+        assert list(batch_order(rows, counted, seed=0)) == whole[:steps]
+
+
 def test_a_loss_that_is_no_number_ends_the_training(tiny_encoder: Path, build: Build) -> None:
     message = r"^step \d+: the loss is not finite; lower train.learning_rate$"
     with pytest.raises(TrainingFailedError, match=message):

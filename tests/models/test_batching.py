@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from asa_bench.models.batching import Encoded, Pool, batches, canonical_length
+from asa_bench.models.batching import Encoded, Pool, batches, canonical_length, rows_of
 from asa_bench.models.classifier import Classifier
 from asa_bench.models.precision import Resolved
 from tests.conftest import BAD, GLUE, GOOD, THINGS
@@ -36,11 +36,19 @@ def test_lengths_are_rounded_up_to_what_the_model_reads(tokens: int, length: int
 
 
 def test_the_longest_of_the_fullest_batches_goes_first() -> None:
-    pool: Pool[int] = Pool(rows=2)
+    pool: Pool[int] = Pool(most=2)
     for key, length in enumerate([8, 40, 16, 16, 16]):
         pool.add(key, Encoded(length, None))
     assert [[key for key, _ in pool.take()] for _ in range(4)] == [[2, 3], [1], [4], [0]]
     assert not pool
+
+
+@pytest.mark.parametrize(("length", "rows"), [(0, 16), (8, 16), (512, 16), (520, 15), (4096, 2), (20_000, 1)])
+def test_a_batch_of_very_long_texts_has_fewer_rows(length: int, rows: int) -> None:
+    assert rows_of(length, 16) == rows
+    sizes = [len(batch) for _, batch in batches([Encoded(length, None)] * 20, 16)]
+    assert sizes[0] == rows
+    assert sum(sizes) == 20
 
 
 def test_every_text_is_in_one_batch() -> None:
