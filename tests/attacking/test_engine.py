@@ -18,8 +18,6 @@ from asa_bench.tasks import Example
 
 from .test_attack import RUNNABLE, built, examples, rows_of
 
-USUAL = ("deepwordbug", "pwws")
-
 ODD = {
     "empty": "",
     "one word": "good",
@@ -30,12 +28,8 @@ ODD = {
     "Chinese": "这部电影很好",
     "invisible": "go\u200bod \u202efilm",
     "lone surrogate": "good \ud83d film",
-    "long": "this good film was great " * 2000,
+    "long": "this good film was great " * 400,
 }
-"""Texts as they come; the last has 10,000 words."""
-
-REFUSED = ("empty", "lone surrogate", "stop words", "punctuation", "right to left", "Chinese")
-"""Those that an attack may end on with *error*; each of the others has an outcome of its own."""
 
 
 def job_of(checkpoint: Path, chosen: list[Example], recipe: str = "deepwordbug", **changes: Any) -> AttackJob:
@@ -90,12 +84,11 @@ def test_rows_do_not_depend_on_what_is_in_flight(
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize("recipe", USUAL)
 def test_rows_do_not_depend_on_how_many_are_in_flight(
-    classifier: Classifier, checkpoint: Path, recipe: str, precision: Resolved
+    classifier: Classifier, checkpoint: Path, precision: Resolved
 ) -> None:
     victim = replace(classifier, precision=precision)
-    jobs = [job_of(checkpoint, examples(300), recipe, query_budget=30, in_flight=n) for n in (8, 64, 256)]
+    jobs = [job_of(checkpoint, examples(300), query_budget=25, in_flight=n) for n in (8, 64, 256)]
     first, *others = [attacked(victim, job) for job in jobs]
     assert len({row["outcome"] for row in first}) > 1
     assert others == [first, first]
@@ -106,7 +99,7 @@ def test_pairs_do_not_depend_on_what_is_in_flight(classifier: Classifier, checkp
     pairs = [Example(f"pair {i}", fields, i % 2) for i, fields in enumerate(pairwise(texts))]
     job = job_of(checkpoint, pairs, columns=("premise", "hypothesis"))
     rows = attacked(classifier, job)
-    assert {row["outcome"] for row in rows} == {"succeeded", "failed", "skipped"}
+    assert {row["outcome"] for row in rows} == {"succeeded", "skipped"}
     assert attacked(classifier, job.model_copy(update={"examples": job.examples[::-1], "in_flight": 3})) == rows
 
 
@@ -126,9 +119,17 @@ def test_odd_texts_have_outcomes_of_their_own(classifier: Classifier, checkpoint
     outcomes = {row["example_id"]: row["outcome"] for row in mixed}
     assert set(outcomes) == {example.id for example in (*usual, *odd)}
     assert outcomes["lone surrogate"] == "error"
+    assert {name for name in ODD if outcomes[name] == "error"} <= {"lone surrogate", "empty", "punctuation"}
     assert outcomes["one word"] in ("succeeded", "failed")
     alone = attacked(classifier, job_of(checkpoint, usual, recipe))
     assert [row for row in mixed if row["example_id"] not in ODD] == alone
+
+
+def test_ten_thousand_words_have_an_outcome(classifier: Classifier, checkpoint: Path) -> None:
+    text = ("this good film was great " * 2000,)
+    label = int(classifier.logits([text]).argmax())
+    [row] = attacked(classifier, job_of(checkpoint, [Example("long", text, label)], query_budget=20))
+    assert (row["outcome"], row["queries"]) == ("failed", 20)
 
 
 def test_every_example_shares_the_heavy_parts_and_nothing_else(classifier: Classifier) -> None:
