@@ -34,7 +34,7 @@ def attack_example(attack: TracedAttack, example: Example, columns: Sequence[str
     seed_everything(derive_seed("attack", seed, recipe, example.id))
     attack.clear_cache()
     attack.goal_function.num_queries = 0
-    attack.candidates, attack.trace = 0, ()
+    attack.candidates, attack.trace, attack.moved = 0, (), None
     started = time.perf_counter()
     try:
         result = attack.attack(AttackedText(OrderedDict(zip(columns, example.fields, strict=True))), example.label)
@@ -43,7 +43,8 @@ def attack_example(attack: TracedAttack, example: Example, columns: Sequence[str
         row = failed_row(example, "error", one_line(error))
         row["queries"] = attack.goal_function.num_queries
     seconds = time.perf_counter() - started
-    return {**row, "candidates": attack.candidates, "trace": json.dumps(attack.trace), "seconds": seconds}
+    seen = {"candidates": attack.candidates, "trace": json.dumps(attack.trace), "moved": attack.moved}
+    return {**row, **seen, "seconds": seconds}
 
 
 def _outcome(result: Any) -> Row:

@@ -26,6 +26,7 @@ def empty_row(example: Example) -> Row:
         "message": None,
         "candidates": None,
         "trace": None,
+        "moved": None,
         "seconds": None,
     }
 

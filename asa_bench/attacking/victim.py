@@ -110,6 +110,8 @@ class TracedAttack(Attack):  # type: ignore[misc]
     candidates = 0
     trace: Sequence[Step] = ()
     """The best text after each query, where it changed: the original, then candidates."""
+    moved: bool | None = None
+    """Whether a candidate, ranking or not, had another score than the original; None where none was asked about."""
     frame = Frame(name=RECIPE)
     query_budget: int | None = None
     """What bounds the frame's rule per word."""
@@ -153,8 +155,10 @@ class TracedAttack(Attack):  # type: ignore[misc]
         before = self.goal_function.num_queries
         results, over = self.goal_function.get_results(texts)
         for query, result in enumerate(results, start=before + 1):
-            if not self._ranking and result.attacked_text.text in self._allowed:
-                self._consider(query, result)
+            if result.attacked_text.text in self._allowed:
+                self.moved = bool(self.moved) or float(result.score) != self.trace[0].score
+                if not self._ranking:
+                    self._consider(query, result)
         return results, over
 
     def _consider(self, query: int, result: Any) -> None:

@@ -43,7 +43,7 @@ GROUPS: dict[str, list[str]] = {
 COLUMNS: dict[str, list[str]] = {
     "examples": [
         *("example_id", "label", "outcome", "original_prediction", "adversarial_prediction"),
-        *("queries", "words_changed", "similarity", "candidates"),
+        *("queries", "words_changed", "similarity", "candidates", "moved"),
     ],
     "predictions": ["example_id", "label", "prediction"],
     "calibration": schema.CALIBRATION.names,

@@ -38,13 +38,15 @@ EXAMPLES = pa.schema(
         ("protocol", pa.string()),
         ("candidates", pa.int64()),
         ("trace", pa.string()),
+        ("moved", pa.bool_()),
     ]
 )
 """One row per attacked example. ``adversarial_*``, ``words_changed`` and ``similarity`` are null unless the attack
 succeeded; ``message`` says why an example ended in *error* or *timeout*. Texts of several fields are JSON arrays.
 ``candidates`` counts the texts that the attack's constraints let through: with 0 it had nothing to try. ``trace`` is a
 JSON array of the best text after each query, where it changed: ``[query, score, words changed, whether it
-succeeded]``; it begins with the original, query 1."""
+succeeded]``; it begins with the original, query 1. ``moved``: whether one of those that the model was asked about
+had another score than the original; null where it was asked about none."""
 
 PREDICTIONS = pa.schema(
     [
@@ -90,7 +92,7 @@ MAPS = pa.schema(
 )
 """Attention of single sentences, mean over heads: ``tokens`` and the rows of ``attention`` are JSON arrays."""
 
-ADDED = {"candidates", "trace", "truncated"}
+ADDED = {"candidates", "trace", "moved", "truncated"}
 """Columns that runs of earlier versions do not have; they read as null."""
 
 CALIBRATION = pa.schema([*_CELL_FIELDS, ("temperature", pa.float64()), ("validation_loss", pa.float64())])

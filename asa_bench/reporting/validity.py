@@ -38,5 +38,5 @@ def reason(verdict: Inert) -> str:
     if verdict.why == "idle":
         return f"inert, without a candidate for {share} % of the examples"
     if verdict.why == "unfelt":
-        return f"inert, with no candidate nearer to its goal for {share} % of the examples"
+        return f"inert, with no candidate that moves the model for {share} % of the examples"
     return f"inert, with {share} % success on the baseline"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import pandas as pd
 
 INERT_SHARE = 0.5
-"""An attack without a candidate, or with none nearer to its goal, on more than this share of the examples is inert."""
+"""An attack without a candidate, or none that moves the model, on more than this share of the examples is inert."""
 
 INERT_SUCCESS = 0.05
 """So is one with less success than this on a baseline."""
@@ -32,8 +31,8 @@ def inert(
     Args:
         rows: its examples (schema ``EXAMPLES``) on one model.
         baseline: whether the model is undefended, so that the attack must have some success on it.
-        most_idle: largest share of the attacked examples that may be without a candidate, or without one that is
-            nearer to the goal than the original: characters that the tokenizer drops, scores that are rounded away.
+        most_idle: largest share of the attacked examples that may be without a candidate, or whose candidates
+            leave the score as it was: characters that the tokenizer drops, scores that are rounded away.
         least_success: smallest share of success on a baseline.
     """
     attacked = rows[rows["outcome"].isin(["succeeded", "failed"])]
@@ -41,15 +40,9 @@ def inert(
     idle = float((known == 0).mean()) if len(known) else 0.0
     if idle > most_idle:
         return Inert("idle", idle)
-    unfelt = float(attacked["trace"].map(_unfelt).mean()) if len(attacked) else 0.0
+    unfelt = float((~attacked["moved"].fillna(True)).mean()) if len(attacked) else 0.0
     if unfelt > most_idle:
         return Inert("unfelt", unfelt)
     success = float((attacked["outcome"] == "succeeded").mean()) if len(attacked) else 0.0
     judged = baseline and len(attacked) >= FEWEST
     return Inert("success", success) if judged and success < least_success else None
-
-
-def _unfelt(trace: Any) -> bool:
-    """Whether a trace has the original alone; those of older runs begin behind it, and say nothing."""
-    steps = [] if pd.isna(trace) else json.loads(trace)
-    return len(steps) == 1 and steps[0][0] == 1

@@ -93,8 +93,8 @@ def test_raw_equals_textattacks_own_goal_function(classifier: Classifier) -> Non
     rows = rows_of(built(classifier, temperature=None), examples(8))
     assert min(row["candidates"] for row in rows if row["outcome"] != "skipped") > 0
     assert rows_of(stock, examples(8)) == [
-        {**row, "candidates": 0, "trace": "[]"} for row in rows
-    ]  # stock keeps neither
+        {**row, "candidates": 0, "trace": "[]", "moved": None} for row in rows
+    ]  # stock keeps none of them
 
 
 def test_an_attack_that_finds_nothing_to_try_is_seen(classifier: Classifier) -> None:
@@ -104,6 +104,22 @@ def test_an_attack_that_finds_nothing_to_try_is_seen(classifier: Classifier) -> 
     attack.pre_transformation_constraints.append(MaxWordIndexModification(0))
     attacked = [row for row in rows_of(attack, examples(8)) if row["outcome"] != "skipped"]
     assert {(row["outcome"], row["candidates"]) for row in attacked} == {("failed", 0)}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "budget", "moved"),
+    [
+        ("deepwordbug", 40, True),
+        ("deepwordbug", 2, None),  # the ranking of words spends it
+        ("bad-characters-invisible", 40, False),  # the tokenizer drops them
+        ("bad-characters-homoglyphs", 40, True),
+    ],
+)
+def test_candidates_that_do_not_move_the_model_are_seen(
+    classifier: Classifier, recipe: str, budget: int, moved: bool | None
+) -> None:
+    rows = rows_of(built(classifier, recipe, budget), examples(4), recipe)
+    assert {row["moved"] for row in rows if row["outcome"] != "skipped"} == {moved}
 
 
 def test_a_saturated_model_starves_the_raw_search_but_not_the_calibrated_one(classifier: Classifier) -> None:

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import json
-
 import pandas as pd
 import pytest
 
 from asa_bench.records.schema import EXAMPLES, table
 from asa_bench.stats.selftest import Inert, inert
 
-ORIGINAL = [1, -0.7, 0, False]
-NEARER = [9, -0.2, 1, False]
 
-
-def rows(succeeded: int, failed: int, idle: int = 0, unfelt: int = 0, original: bool = True) -> pd.DataFrame:
-    """``idle`` and ``unfelt`` of them without a candidate, or without one that is nearer to the goal."""
+def rows(succeeded: int, failed: int, idle: int = 0, unfelt: int = 0, unasked: int = 0) -> pd.DataFrame:
+    """``idle``: without a candidate; ``unfelt``: without one that moves the model, or (``unasked``) is asked about."""
     outcomes = ["failed"] * failed + ["succeeded"] * succeeded + ["skipped"] * 5
     rows = []
     for i, outcome in enumerate(outcomes):
-        trace = [ORIGINAL] * original + [NEARER] * (i >= unfelt or not original)
-        rows.append({"outcome": outcome, "candidates": 3 * (i >= idle), "trace": json.dumps(trace)})
+        moved = None if i < unasked else i >= unfelt
+        rows.append({"outcome": outcome, "candidates": 3 * (i >= idle), "moved": moved})
     return table(rows, EXAMPLES)
 
 
@@ -36,7 +31,8 @@ def rows(succeeded: int, failed: int, idle: int = 0, unfelt: int = 0, original: 
         (rows(0, 0), False, None),
         (rows(10, 10, unfelt=10), False, None),
         (rows(5, 15, unfelt=11), False, Inert("unfelt", 0.55)),
-        (rows(5, 15, unfelt=11, original=False), False, None),  # written before the original stood in the trace
+        (rows(5, 15, unfelt=11, unasked=1), False, None),
+        (rows(5, 15, unasked=20), False, None),
     ],
 )
 def test_what_is_inert(frame: pd.DataFrame, *, baseline: bool, expected: Inert | None) -> None:
