@@ -19,17 +19,27 @@ def training_seconds(view: View) -> dict[str, float]:
     return {defence: float(means[defence]) for defence in view.defences if defence in means.index}
 
 
+def training_ratios(view: View) -> dict[str, float]:
+    """Time of a defence's step over the baseline's on the same batch, the median of all; empty without a baseline.
+
+    What else the machine did while one of them was trained hardly counts so.
+    """
+    timed = view.training.set_index(["seed", "step"])
+    base = timed.loc[timed["defence"] == view.baseline, "seconds"]
+    ratios = {name: (timed.loc[timed["defence"] == name, "seconds"] / base).median() for name in view.defences}
+    return {name: float(ratio) for name, ratio in ratios.items() if pd.notna(ratio)}
+
+
 def training_cost(view: View) -> Table | None:
     """Seconds, their ratio to the baseline's, and steps; None when the run trained nothing."""
-    totals = training_seconds(view)
+    totals, ratios = training_seconds(view), training_ratios(view)
     if not totals:
         return None
-    base = totals.get(view.baseline or "")
     rows = []
     for defence, total in totals.items():
         steps = view.training[view.training["defence"] == defence]
         per_seed = steps.groupby("seed")["step"].nunique()
-        ratio = total / base if base else None
+        ratio = ratios.get(defence)
         rows.append(
             [
                 words(defence),
@@ -39,7 +49,11 @@ def training_cost(view: View) -> Table | None:
                 duration(_median(steps["seconds"])),
             ]
         )
-    compared = f"Ratio: to {view.baseline}." if base else "No ratio: no baseline was trained in this run."
+    compared = (
+        f"Ratio: a step's time over {view.baseline}'s on the same batch, median."
+        if ratios
+        else "No ratio: no baseline was trained in this run."
+    )
     return Table(
         "training-cost",
         "Training cost",

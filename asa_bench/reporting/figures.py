@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from asa_bench.reporting.accuracy_tables import CLEAN, ROBUST, WORST, interval_note
 from asa_bench.reporting.attention_figures import attention_divergence, heat_maps, keyword_attention
-from asa_bench.reporting.cost_tables import training_seconds
+from asa_bench.reporting.cost_tables import training_ratios, training_seconds
 from asa_bench.reporting.drawing import INK, Plot, colour, marker, short, style, tidy
 from asa_bench.reporting.effort_figures import effort
 from asa_bench.reporting.formats import listed, percent, seconds
@@ -56,33 +56,31 @@ def accuracy(view: View) -> Plot | None:
 
 
 def cost(view: View) -> Plot | None:
-    """Training time, as a multiple of the baseline's where there is one."""
-    totals = training_seconds(view)
-    if not totals:
+    """Time of a training step as a multiple of the baseline's; without one, the training's seconds."""
+    ratios = training_ratios(view)
+    shown = ratios or training_seconds(view)
+    if not shown:
         return None
-    base = totals.get(view.baseline or "")
-    axis = (
-        f"Training time, multiple of {short(view.baseline or '')} ({seconds(base)})"
-        if base
-        else "Training time, seconds"
-    )
-    values = [total / (base or 1.0) for total in totals.values()]
-    texts = [f"{total / base:.2f} × ({seconds(total)})" if base else seconds(total) for total in totals.values()]
+    axis = f"Time of a step, multiple of {short(view.baseline or '')}" if ratios else "Training time, seconds"
+    values = list(shown.values())
+    texts = [f"{value:.2f} ×" if ratios else seconds(value) for value in values]
     rows = range(len(values))
     figure = Figure(figsize=(6.4, 0.9 + 0.42 * len(values)), layout="constrained")
     axes = figure.add_subplot()
     bars = axes.barh(rows, values, color=[colour(row) for row in rows], height=0.6)
-    axes.set_yticks(rows, [short(name) for name in totals])
+    axes.set_yticks(rows, [short(name) for name in shown])
     axes.bar_label(bars, [f" {text}" for text in texts], color=INK)
     axes.set_xlim(0, (max(values) or 1.0) * 1.3)
     axes.invert_yaxis()
     axes.set_xlabel(axis)
     tidy(axes, grid="x")
-    listing = listed([f"{name} {text}" for name, text in zip(totals, texts, strict=True)])
+    listing = listed([f"{name} {text}" for name, text in zip(shown, texts, strict=True)])
     return Plot(
         "training-cost",
         "Training cost",
-        "Wall-clock time of all optimizer steps, mean over seeds.",
+        "Time of an optimizer step over the baseline's on the same batch, median of all steps and seeds."
+        if ratios
+        else "Wall-clock time of all optimizer steps, mean over seeds.",
         f"Bar chart of training time: {listing}.",
         figure,
     )

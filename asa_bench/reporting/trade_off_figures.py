@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from asa_bench.reporting.accuracy_tables import CLEAN, ROBUST, WORST, span
-from asa_bench.reporting.cost_tables import training_seconds
+from asa_bench.reporting.cost_tables import training_ratios
 from asa_bench.reporting.drawing import INK, Plot, colour, marker, short, tidy
 from asa_bench.reporting.formats import listed, number, percent
 from asa_bench.reporting.view import View
@@ -15,13 +15,12 @@ from asa_bench.reporting.view import View
 
 def pareto(view: View) -> Plot | None:
     """Cost of training against robust accuracy; the line joins defences that no cheaper one beats."""
-    base = training_seconds(view).get(view.baseline or "")
     metric, attack = robust_metric(view)
-    if not base or metric is None:
+    if metric is None:
         return None
     points = {
-        name: (total / base, view.estimate(name, metric, attack))
-        for name, total in training_seconds(view).items()
+        name: (ratio, view.estimate(name, metric, attack))
+        for name, ratio in training_ratios(view).items()
         if view.estimate(name, metric, attack).value is not None
     }
     if len(points) < 2:
@@ -40,7 +39,7 @@ def pareto(view: View) -> Plot | None:
         [points[name][0] for name in best], [100 * (points[name][1].value or 0.0) for name in best],
         color="#8a8a94", linewidth=0.9, zorder=0,
     )  # fmt: skip
-    axes.set_xlabel(f"Training time, multiple of {short(view.baseline or '')}")
+    axes.set_xlabel(f"Time of a training step, multiple of {short(view.baseline or '')}")
     axes.set_ylabel(f"{_named(attack)}, %")
     axes.set_ylim(bottom=0)
     axes.set_xlim(left=0)

@@ -1,7 +1,7 @@
 import pytest
 
 from asa_bench.records.store import Run
-from asa_bench.reporting.cost_tables import exclusions, failed_cells, training_cost, training_seconds
+from asa_bench.reporting.cost_tables import exclusions, failed_cells, training_cost, training_ratios, training_seconds
 from asa_bench.reporting.view import views
 
 from .conftest import MakeRun
@@ -14,6 +14,15 @@ def test_training_cost_is_relative_to_the_baseline(make_run: MakeRun) -> None:
     assert table is not None
     assert [cell.text for cell in table.rows[1]] == ["freelb", "55.8 s", "3.10 ×", "60", "930 ms"]
     assert table.rows[1][2].value == pytest.approx(3.1)
+
+
+def test_a_machine_busy_for_a_while_does_not_change_the_ratio(make_run: MakeRun) -> None:
+    run = make_run(seeds=(0, 1), n=10)
+    busy = (run.training["defence"] == "freelb") & (run.training["step"] < 20)
+    run.training.loc[busy, "seconds"] *= 10
+    (view,) = views(run)
+    assert training_ratios(view)["freelb"] == pytest.approx(3.1)
+    assert training_seconds(view)["freelb"] > 200
 
 
 def test_without_a_baseline_there_is_no_ratio(make_run: MakeRun) -> None:
