@@ -521,7 +521,7 @@ def test_attacks_of_ones_own_in_two_workers(
 def test_an_attack_that_lacks_something_is_refused(cli: Cli, checkpoint: Path, many: Path, tmp_path: Path) -> None:
     done = cli("attack", "--model", checkpoint, "--data", many, "--attack", "clare", "--out", tmp_path / "run")
     lacking = "distilroberta-base, universal-sentence-encoder, flair-pos"
-    message = f"asa-bench: --attack: attack 'clare' lacks {lacking}; see asa-bench doctor\n"
+    message = f"asa-bench: attack: attack 'clare' lacks {lacking}; see asa-bench doctor\n"
     assert done == (2, "", message)
     assert not (tmp_path / "run").exists()
 
