@@ -157,7 +157,7 @@ class SuitePlan(Plan):
             "attention": self.attention(encoder),
             "method": entry.method,
             "settings": settings.model_dump(mode="json"),
-            "train": train.model_dump(mode="json", exclude={"precision", "examples", "save_steps"}),
+            "train": train.model_dump(mode="json", exclude={"precision", "examples", "save_steps"}, exclude_none=True),
             "precision": self.precision,
             "device": self.device.type,
             "threads": train.threads,

@@ -539,4 +539,4 @@ def test_exported_successes_are_data_to_train_on(cli: Cli, attacked: Run, tiny_s
     suite["task"] = {**suite["task"], "data": str(tmp_path / "more"), "text": ["text"], "label": "label"}
     done = asa_bench.run(suite, tmp_path / "run")
     assert done.info["warnings"] == []
-    assert done.training["step"].max() > 0
+    assert done.info["labels"] == {"reviews": ["neg", "pos"]}

@@ -66,7 +66,8 @@ def _jsonl(run: Run, out: Path) -> None:
 def _datasets(run: Run, out: Path) -> None:
     """The adversarial texts of successful attacks of kind *text* with their gold labels, as *datasets* saves it.
 
-    The labels have their names where the rows are of one task, as far as the run knows them.
+    The labels have their names where the rows are of one task, as far as the run knows them; names that are numbers
+    are left out, since they would be taken for ids.
     """
     import datasets
 
@@ -79,7 +80,8 @@ def _datasets(run: Run, out: Path) -> None:
     datasets.disable_progress_bars()
     found = datasets.Dataset.from_list(records)
     tasks = rows["task"].unique()
-    if len(tasks) == 1 and (names := run.info.get("labels", {}).get(tasks[0])):
+    names = run.info.get("labels", {}).get(tasks[0]) if len(tasks) == 1 else None
+    if names and not any(name.lstrip("-").isdigit() for name in names):
         found = found.cast_column("label", datasets.ClassLabel(names=names))
     found.save_to_disk(str(out))
 

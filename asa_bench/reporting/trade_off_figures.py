@@ -49,9 +49,9 @@ def pareto(view: View) -> Plot | None:
     return Plot(
         "pareto",
         "Cost against robustness",
-        f"{_named(attack)} with its interval against training time. The line joins the defences that none of at most "
-        "their cost beats; intervals that overlap do not establish an order.",
-        f"Scatter plot of training time and robust accuracy: {listed(places)}.",
+        f"{_named(attack)} with its interval against the time of a training step. The line joins the defences that "
+        "none of at most their cost beats; intervals that overlap do not establish an order.",
+        f"Scatter plot of the time of a training step and robust accuracy: {listed(places)}.",
         figure,
     )
 

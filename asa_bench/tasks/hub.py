@@ -79,7 +79,9 @@ def _load(settings: TaskSettings, folder: Path) -> Mapping[str, Any]:
     try:
         if (folder / "dataset_dict.json").is_file():
             return datasets.load_from_disk(str(folder))  # type: ignore[no-any-return]
-        if (folder / "state.json").is_file():  # one data set, such as ``asa-bench export`` writes
+        if all(
+            (folder / file).is_file() for file in ("state.json", "dataset_info.json")
+        ):  # one data set, such as ``asa-bench export`` writes
             return {"train": datasets.load_from_disk(str(folder))}
         if folder.is_dir():
             return datasets.load_dataset(str(folder), settings.subset)  # type: ignore[no-any-return]
