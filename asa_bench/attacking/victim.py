@@ -125,7 +125,7 @@ class TracedAttack(Attack):  # type: ignore[misc]
 
     def attack(self, example: AttackedText, ground_truth_output: int) -> AttackResult:
         """Attack one example, whose length may decide its budget."""
-        self._original, self._allowed, self.trace = example, set[str](), ()
+        self._original, self._allowed = example, set[str]()
         if self.frame.queries_per_word:
             rule = self.frame.queries_per_word * max(example.num_words, 1)
             self.goal_function.query_budget = min(rule, self.query_budget or rule)
