@@ -58,7 +58,7 @@ class ModelRun(Settings):
     precision: Precision = "auto"
     """*auto* is bf16 where the device computes in it."""
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
-    """*auto* is the first GPU where there is one."""
+    """*auto* is the GPU where there is one; several ``--workers`` share out all of them."""
     threads: int = Field(default=2, ge=1)
     """CPU threads of torch; fixed, since results depend on it."""
     seed: Seed = 0

@@ -112,7 +112,8 @@ def read_recipe(path: Path) -> Recipe:
 def find_recipe(reference: str, root: Path) -> Recipe:
     """A recipe by name, or by the path of a TOML file that is relative to ``root``.
 
-    One of a file needs what shipped recipes with the same ``build`` need, whether the file says so or not.
+    One of a file needs what shipped recipes with the same ``build`` need, and is unsuited where they are, whether the
+    file says so or not.
 
     Raises:
         InputError: when there is no such recipe, or its file is wrong.
@@ -121,10 +122,11 @@ def find_recipe(reference: str, root: Path) -> Recipe:
         return recipes()[reference]
     own = read_recipe(root / Path(reference).expanduser())
     alike = [own, *(recipe for recipe in recipes().values() if recipe.build == own.build)]
-    wants = {
+    wants: dict[str, Any] = {
         field: tuple(dict.fromkeys(chain(*(getattr(one, field) for one in alike)))) for field in ("assets", "needs")
     }
-    return own.model_copy(update=wants)
+    unsuited = next((one.unsuited for one in alike if one.unsuited), "")
+    return own.model_copy(update={**wants, "unsuited": unsuited})
 
 
 def _trusted(module: str) -> bool:

@@ -59,6 +59,7 @@ def _serve(job: AttackJob, reporter: _Reporter) -> None:
 
 
 def _prepare(job: AttackJob, reporter: _Reporter) -> Any:
+    os.environ["TA_DEVICE"] = job.device  # where TextAttack puts its own models, read at its import
     import_textattack(name for name in job.recipe.assets if MANIFEST[name].layout)
     from asa_bench.attacking.engine import Engine
 

@@ -38,13 +38,13 @@ class Batchable(Protocol):
 
     @property
     def batch_size(self) -> int:
-        """Most items per batch, see :func:`rows_of`."""
+        """Most items per batch; those longer than ``LONG`` go in fewer, see :func:`rows_of`."""
 
     def encode(self, items: Sequence[Any]) -> list[Encoded]:
         """The items, ready to be put into batches."""
 
     def forward(self, batch: Sequence[Encoded]) -> Sequence[Tensor] | Tensor:
-        """One answer for each of at most ``batch_size`` items of one length; it does not depend on the others."""
+        """One answer for each of at most :func:`rows_of` items of one length; it does not depend on the others."""
 
 
 def canonical_length(tokens: int, limit: int) -> int:

@@ -28,7 +28,7 @@ class TextClassifier(Protocol):
 
     @property
     def batch_size(self) -> int:
-        """Most texts per batch."""
+        """Most texts per batch; very long ones go in fewer."""
 
     @property
     def unknown_token(self) -> str:
@@ -38,7 +38,7 @@ class TextClassifier(Protocol):
         """The texts, ready to be put into batches."""
 
     def forward(self, batch: Sequence[Encoded]) -> Tensor:
-        """Logits ``(len(batch), labels)`` of at most ``batch_size`` texts of one length, in float32 on the CPU.
+        """Logits ``(len(batch), labels)`` of one batch of :func:`asa_bench.models.batching.batches`, float32, CPU.
 
         A text's row does not depend on the others.
         """

@@ -39,14 +39,16 @@ def export_run(run: Run, form: str, out: Path) -> Path:
 
 
 def _textattack_csv(run: Run, out: Path) -> None:
-    """The columns of TextAttack's CSV log, then ours; scores are empty, and changed words are not marked."""
+    """The columns of TextAttack's CSV log, then ours; scores are the goal function's, changed words are not marked."""
     rows = run.examples
     unchanged = rows["adversarial_text"].fillna(rows["original_text"])
+    scores = [[step[1] for step in json.loads(trace)] or [None] for trace in rows["trace"].fillna("[]")]
+    ends = (rows["outcome"] == "succeeded").map({True: -1, False: 0})
     table = {
         "original_text": rows["original_text"],
         "perturbed_text": unchanged,
-        "original_score": None,
-        "perturbed_score": None,
+        "original_score": [steps[0] for steps in scores],
+        "perturbed_score": [steps[end] for steps, end in zip(scores, ends, strict=True)],
         "original_output": rows["original_prediction"],
         "perturbed_output": rows["adversarial_prediction"].fillna(rows["original_prediction"]),
         "ground_truth_output": rows["label"],

@@ -36,13 +36,13 @@ def inert(
         least_success: smallest share of success on a baseline.
     """
     attacked = rows[rows["outcome"].isin(["succeeded", "failed"])]
-    known = attacked["candidates"].dropna()
-    idle = float((known == 0).mean()) if len(known) else 0.0
-    if idle > most_idle:
-        return Inert("idle", idle)
-    unfelt = float((~attacked["moved"].fillna(True)).mean()) if len(attacked) else 0.0
-    if unfelt > most_idle:
-        return Inert("unfelt", unfelt)
-    success = float((attacked["outcome"] == "succeeded").mean()) if len(attacked) else 0.0
+    if not len(attacked):
+        return None
+    without = attacked["candidates"].eq(0).fillna(False)
+    unfelt = without | ~attacked["moved"].fillna(True)
+    for verdict in (Inert("idle", float(without.mean())), Inert("unfelt", float(unfelt.mean()))):
+        if verdict.share > most_idle:
+            return verdict
+    success = float((attacked["outcome"] == "succeeded").mean())
     judged = baseline and len(attacked) >= FEWEST
     return Inert("success", success) if judged and success < least_success else None

@@ -34,7 +34,7 @@ class Limits(Settings):
     inert_success: float = Field(default=INERT_SUCCESS, ge=0, le=1)
     """An attack with less success than this on a baseline, or without one on every model of both sides, is inert."""
     inert_share: float = Field(default=INERT_SHARE, ge=0, le=1)
-    """So is one that has no candidate for more than this share of the examples it attacks."""
+    """So is one without a candidate, or without one that moves the model, for more than this share of the examples."""
 
     def loss(self, row: Difference) -> float:
         """The smallest loss that counts for a comparison; half of what there is to lose always does."""

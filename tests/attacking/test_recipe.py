@@ -81,6 +81,12 @@ def test_a_recipe_of_ones_own_needs_what_the_shipped_one_needs(tmp_path: Path) -
     assert own.digest == recipes()["textfooler"].digest
 
 
+def test_a_recipe_of_ones_own_is_unsuited_where_the_shipped_one_is(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(f'name="mine"\ntitle="M"\npaper="p"\nquery_budget=5\nbuild="{recipes()["morpheus"].build}"\n')
+    assert find_recipe("mine.toml", tmp_path).lacks() == ["a sequence-to-sequence victim", "flair-pos"]
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [

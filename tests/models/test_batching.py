@@ -30,6 +30,16 @@ def test_logits_are_bit_equal_in_any_company(classifier: Classifier, precision: 
     assert torch.equal(victim.logits([texts[i] for i in order]), alone[order])
 
 
+def test_logits_of_very_long_texts_are_bit_equal_in_any_company(
+    classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asa_bench.models.batching.LONG", 16)
+    texts = texts_of_all_lengths(60)
+    shapes = {(len(batch), batch[0].length) for _, batch in batches(classifier.encode(texts), classifier.batch_size)}
+    assert max(rows for rows, length in shapes if length > 16) < classifier.batch_size
+    assert torch.equal(classifier.logits(texts), torch.cat([classifier.logits([text]) for text in texts]))
+
+
 @pytest.mark.parametrize(("tokens", "length"), [(1, 8), (8, 8), (9, 16), (37, 40), (42, 42)])
 def test_lengths_are_rounded_up_to_what_the_model_reads(tokens: int, length: int) -> None:
     assert canonical_length(tokens, 42) == length

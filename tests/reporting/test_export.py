@@ -28,8 +28,10 @@ def run() -> Run:
     return run_of(
         [
             {"example_id": "a", "outcome": "succeeded", "original_text": "good, film", "adversarial_text": "gud, film",
-             "original_prediction": 1, "adversarial_prediction": 0, "queries": 7},
-            {"example_id": "b", "outcome": "failed", "original_text": "fine", "original_prediction": 1, "queries": 9},
+             "original_prediction": 1, "adversarial_prediction": 0, "queries": 7,
+             "trace": "[[1, 0.1, 0, false], [7, 0.9, 1, true]]"},
+            {"example_id": "b", "outcome": "failed", "original_text": "fine", "original_prediction": 1, "queries": 9,
+             "trace": "[[1, 0.2, 0, false], [5, 0.3, 1, false]]"},
             {"example_id": "c", "outcome": "error", "original_text": "odd", "message": "KeyError: 1"},
         ],
         ["text"],
@@ -45,6 +47,8 @@ def test_textattacks_columns(run: Run, tmp_path: Path) -> None:
     assert frame["result_type"].tolist() == ["Successful", "Failed", "Error"]
     assert frame["perturbed_text"].tolist() == ["gud, film", "fine", "odd"]
     assert frame["perturbed_output"].tolist()[:2] == [0, 1]
+    assert frame["original_score"].fillna(-1).tolist() == [0.1, 0.2, -1]
+    assert frame["perturbed_score"].fillna(-1).tolist() == [0.9, 0.2, -1]
 
 
 def test_json_lines(run: Run, tmp_path: Path) -> None:

@@ -16,23 +16,26 @@ SUITE: dict[str, Any] = {
         {"name": "pwws", "kind": "text"},
         {"name": "weak", "kind": "text"},
         {"name": "idle", "kind": "text"},
+        {"name": "unfelt", "kind": "text"},
         {"name": "pwws-random", "kind": "control"},
     ],
 }
 
 
 def rows() -> pd.DataFrame:
-    def some(defence: str, attack: str, succeeded: int, candidates: int) -> list[dict[str, Any]]:
+    def some(
+        defence: str, attack: str, succeeded: int, candidates: int, *, moved: bool | None = None
+    ) -> list[dict[str, Any]]:
         place = {"task": "t", "encoder": "e", "defence": defence, "seed": 0, "attack": attack}
         return [
             {**place, "example_id": str(i), "label": 1, "outcome": "succeeded" if i < succeeded else "failed",
-             "candidates": candidates}
+             "candidates": candidates, "moved": moved}
             for i in range(20)
         ]  # fmt: skip
 
     parts = [some("plain", "pwws", 5, 9), some("asa", "pwws", 0, 9), some("plain", "weak", 0, 9)]
     parts += [some("asa", "weak", 5, 9), some("plain", "idle", 5, 9), some("asa", "idle", 0, 0)]
-    parts += [some("plain", "pwws-random", 0, 9)]
+    parts += [some("asa", "unfelt", 0, 9, moved=False), some("plain", "pwws-random", 0, 9)]
     return schema.table([row for part in parts for row in part], schema.EXAMPLES)
 
 
@@ -40,8 +43,10 @@ def test_which_are_invalid() -> None:
     place = {"task": "t", "encoder": "e"}
     assert invalid_attacks(rows(), SUITE) == [
         {**place, "attack": "idle", "reason": "inert, without a candidate for 100.0 % of the examples"},
+        {**place, "attack": "unfelt",
+         "reason": "inert, with no candidate that moves the model for 100.0 % of the examples"},
         {**place, "attack": "weak", "reason": "inert, with 0.0 % success on the baseline"},
-    ]
+    ]  # fmt: skip
 
 
 def test_an_invalid_attack_has_no_robust_accuracy_and_enters_no_worst_case() -> None:

@@ -33,6 +33,7 @@ def rows(succeeded: int, failed: int, idle: int = 0, unfelt: int = 0, unasked: i
         (rows(5, 15, unfelt=11), False, Inert("unfelt", 0.55)),
         (rows(5, 15, unfelt=11, unasked=1), False, None),
         (rows(5, 15, unasked=20), False, None),
+        (rows(5, 15, idle=6, unfelt=11, unasked=6), False, Inert("unfelt", 0.55)),
     ],
 )
 def test_what_is_inert(frame: pd.DataFrame, *, baseline: bool, expected: Inert | None) -> None:
