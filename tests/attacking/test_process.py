@@ -60,17 +60,23 @@ def test_rows_equal_those_made_in_this_process(job: AttackJob, classifier: Any, 
     assert comparable(first) == comparable(again) == expected
 
 
+@pytest.mark.parametrize("count", [1, 2])
 def test_a_killed_process_starts_anew_and_nothing_is_lost_or_doubled(
-    job: AttackJob, classifier: Any, tmp_path: Path
+    job: AttackJob, classifier: Any, tmp_path: Path, count: int
 ) -> None:
-    with AttackProcess(tmp_path / "log.txt") as process:
+    long = job.model_copy(update={"examples": tuple(examples(40)), "in_flight": 2})
+    with AttackWorkers(tmp_path / "log.txt", count) as workers:
+        process = workers._processes[0]
+        pids = []
 
         def kill_after_two(rows: list[dict[str, Any]]) -> None:
+            pids.append(process.pid)
             if len(rows) == 2 and process.pid:
                 os.kill(process.pid, signal.SIGKILL)
 
-        rows = collected(process, job, kill_after_two)
-    assert comparable(rows) == rows_of(built(classifier), list(job.examples))
+        rows = collected(workers, long, kill_after_two)
+    assert len({*pids} - {None}) == 2
+    assert comparable(rows) == rows_of(built(classifier), list(long.examples))
 
 
 class WithBrokenVictim(AttackProcess):
