@@ -11,10 +11,18 @@ from asa_bench.core.validation import validated
 from asa_bench.defences.asa import ASA
 from asa_bench.defences.base import Defence
 from asa_bench.defences.baseline import Baseline
+from asa_bench.defences.creat import CreAT
+from asa_bench.defences.fgm import FGM
+from asa_bench.defences.flooding import Flooding
 from asa_bench.defences.freelb import FreeLB
+from asa_bench.defences.label_smoothing import LabelSmoothing
+from asa_bench.defences.pgd import PGD
+from asa_bench.defences.r_drop import RDrop
 from asa_bench.defences.random_mask import RandomMask
 from asa_bench.defences.s_attend import SAttend
+from asa_bench.defences.smart import SMART
 from asa_bench.defences.smoothing_bias import SmoothingBias
+from asa_bench.defences.tavat import TAVAT
 from asa_bench.defences.two_pass import TwoPass
 
 
@@ -32,7 +40,27 @@ DEFENCES: Registry[Method] = Registry(
     "defence",
     [
         ("baseline", Method(Baseline, "fine-tuning, no defence", "")),
+        ("label-smoothing", Method(LabelSmoothing, "softened labels", "Szegedy et al. 2016, arXiv 1512.00567")),
+        ("flooding", Method(Flooding, "the loss is kept above a level", "Ishida et al. 2020, arXiv 2002.08709")),
+        ("r-drop", Method(RDrop, "agreement of two dropout passes", "Liang et al. 2021, arXiv 2106.14448")),
+        ("fgm", Method(FGM, "one step on the word embeddings", "Miyato et al. 2017, arXiv 1605.07725")),
+        ("pgd", Method(PGD, "the end of K ascent steps", "Madry et al. 2018, arXiv 1706.06083")),
         ("freelb", Method(FreeLB, "K ascent steps on the word embeddings", "Zhu et al. 2020, arXiv 1909.11764")),
+        (
+            "freelb++",
+            Method(
+                FreeLB,
+                "FreeLB with 30 small steps and no ball",
+                "Li et al. 2021, arXiv 2108.12777",
+                {"steps": 30, "step_size": 0.03, "init_magnitude": 0.05},
+            ),
+        ),
+        ("smart", Method(SMART, "agreement with the worst point nearby", "Jiang et al. 2020, arXiv 1911.03437")),
+        (
+            "creat",
+            Method(CreAT, "the encoder's representation is attacked", "Wu et al. 2023, OpenReview xZD10GhCvM"),
+        ),
+        ("tavat", Method(TAVAT, "FreeLB that remembers each token", "Li, Qiu 2020, arXiv 2004.14543")),
         ("asa", Method(ASA, "adversarial self-attention", "Wu et al. 2023, arXiv 2206.12608")),
         (
             "asa-official",

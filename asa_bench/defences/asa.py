@@ -157,8 +157,8 @@ class ASA(Masking[ASASettings]):
         return {"penalty": number(penalty), **super()._columns(penalty)}
 
     @override
-    def _doubled(self, batch: Batch) -> dict[str, Tensor]:
-        inputs = super()._doubled(batch)
+    def _inputs(self, batch: Batch) -> dict[str, Tensor]:
+        inputs = super()._inputs(batch)
         if self.settings.leaks:  # the mask takes the place of the padding mask
             mask = batch["attention_mask"]
             inputs["attention_mask"] = torch.cat([mask, torch.ones_like(mask)])

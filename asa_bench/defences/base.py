@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
 import pandas as pd
+import torch
 from torch import Tensor, nn
 
 from asa_bench.core.validation import Settings
@@ -83,10 +84,21 @@ def inputs_of(batch: Batch) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in batch.items() if name not in ("labels", "special_tokens_mask")}
 
 
+def doubled(batch: Batch) -> dict[str, Tensor]:
+    """The batch with each row twice, as the model's input: ``2B`` rows, the copies behind."""
+    return {name: torch.cat([tensor, tensor]) for name, tensor in inputs_of(batch).items()}
+
+
 def embedded_inputs(model: Any, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
     """Word embeddings ``(B, L, H)`` of the batch, before positions and LayerNorm, and the other inputs."""
     others = {name: tensor for name, tensor in inputs_of(batch).items() if name != "input_ids"}
     return model.get_input_embeddings()(batch["input_ids"]), others
+
+
+def perturbed(model: Any, batch: Batch, delta: Tensor, **options: Any) -> Any:
+    """What the model says of the batch with ``delta`` ``(B, L, H)`` added to its word embeddings."""
+    embeddings, others = embedded_inputs(model, batch)
+    return model(inputs_embeds=embeddings + delta, **others, **options)
 
 
 def number(value: Tensor) -> float:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from asa_bench.core.validation import Settings
-from asa_bench.defences.base import Batch, Defence, Losses, inputs_of, number
+from asa_bench.defences.base import Batch, Defence, Losses, doubled, number
 from asa_bench.models.score_bias import Adjustment, ScoreBias
 
 S = TypeVar("S", bound=Settings)
@@ -44,7 +44,7 @@ class Consistency(Defence[S]):
     def backward(self, model: Any, batch: Batch) -> Losses:
         self._begin(batch)
         with self._scores:  # to the end: a checkpointed layer is computed again in the backward pass
-            logits = model(**self._doubled(batch)).logits  # (2B, labels): clean rows, then disturbed rows
+            logits = model(**self._inputs(batch)).logits  # (2B, labels): clean rows, then disturbed rows
             clean, disturbed = logits.chunk(2)
             task = F.cross_entropy(clean, batch["labels"])
             divergence = self._divergence(disturbed, clean)
@@ -61,9 +61,9 @@ class Consistency(Defence[S]):
         """Prepare for one batch."""
         self._batch = batch
 
-    def _doubled(self, batch: Batch) -> dict[str, Tensor]:
-        """The batch with each row twice, as the model's input."""
-        return {name: torch.cat([tensor, tensor]) for name, tensor in inputs_of(batch).items()}
+    def _inputs(self, batch: Batch) -> dict[str, Tensor]:
+        """What the model is called with: each row twice."""
+        return doubled(batch)
 
     def _divergence(self, disturbed: Tensor, clean: Tensor) -> Tensor:
         return symmetric_kl(disturbed, clean)

@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from asa_bench.core.validation import Settings
 from asa_bench.defences import perturbation
-from asa_bench.defences.base import Batch, Defence, Losses, embedded_inputs, number
+from asa_bench.defences.base import Batch, Defence, Losses, embedded_inputs, number, perturbed
 
 
 class FreeLBSettings(Settings):
@@ -43,13 +43,12 @@ class FreeLB(Defence[FreeLBSettings]):
     @override
     def backward(self, model: Any, batch: Batch) -> Losses:
         settings = self.settings
-        embeddings, _ = embedded_inputs(model, batch)
+        embeddings, _ = embedded_inputs(model, batch)  # (B, L, H)
         delta = perturbation.start(embeddings.detach(), batch["attention_mask"], settings.init_magnitude)
         total = 0.0
         for step in range(settings.steps):
             delta.requires_grad_()
-            embeddings, others = embedded_inputs(model, batch)
-            logits = model(inputs_embeds=embeddings + delta, **others).logits  # (B, labels)
+            logits = perturbed(model, batch, delta).logits  # (B, labels)
             loss = F.cross_entropy(logits, batch["labels"]) / settings.steps
             loss.backward()
             total += number(loss)

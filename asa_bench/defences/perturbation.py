@@ -6,8 +6,13 @@ The rule common to FGM, PGD and FreeLB. A perturbation δ has shape ``(B, L, H)`
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
+
+Ascent = Callable[[Tensor, Tensor], Tensor]
+"""One step: the next δ from the last one and the objective's gradient there."""
 
 
 def start(embeddings: Tensor, mask: Tensor, magnitude: float) -> Tensor:
@@ -30,6 +35,18 @@ def ascend(delta: Tensor, gradient: Tensor, step_size: float, max_norm: float | 
     norm = row_norms(gradient).clamp_min(1e-8)
     moved = delta.detach() + step_size * gradient / norm
     return moved if max_norm is None else project(moved, max_norm)
+
+
+def climb(objective: Callable[[Tensor], Tensor], delta: Tensor, steps: int, ascend: Ascent) -> Tensor:
+    """``delta`` after so many steps up a scalar objective.
+
+    Gradients reach nothing but δ, which spares the backward pass the weights' share: about half of it.
+    """
+    for _ in range(steps):
+        delta.requires_grad_()
+        (gradient,) = torch.autograd.grad(objective(delta), delta)
+        delta = ascend(delta.detach(), gradient)
+    return delta
 
 
 def project(delta: Tensor, max_norm: float) -> Tensor:

@@ -22,7 +22,9 @@ EXAMPLES = [
 ]
 METHODS: dict[str, dict[str, Any]] = {
     **{method: {} for method in ("baseline", "asa", "asa-ratio", "asa-official", "two-pass", "smoothing-bias")},
-    "freelb": {"init_magnitude": 0.0},
+    **{method: {} for method in ("label-smoothing", "r-drop", "fgm")},
+    **{method: {"init_magnitude": 0.0} for method in ("freelb", "pgd")},
+    "creat": {"noise": 0.0},
 }
 """Methods, with settings under which they draw nothing at random once dropout is off."""
 

@@ -15,8 +15,13 @@ from tests.defences.conftest import Build
 
 Batch = dict[str, Tensor]
 METHODS = sorted(DEFENCES)
-WITHOUT_CHANCE = {"freelb": {"init_magnitude": 0.0}}
+WITHOUT_CHANCE = {
+    **{name: {"init_magnitude": 0.0} for name in ("freelb", "freelb++", "pgd", "tavat")},
+    **{name: {"noise": 0.0} for name in ("smart", "creat")},
+}
 """Settings under which a method draws nothing that has the shape of the padded batch."""
+SMALL = {"fgm": {"epsilon": 0.2}}
+"""Radii that suit an encoder of 32 dimensions and texts of four words."""
 PADDING_COUNTS = {"asa-official"}
 DRAWN_BY_SHAPE = {"random-mask", "s-attend"}
 
@@ -31,7 +36,7 @@ def one_backward(defence: Any, model: Any, batch: Batch) -> dict[str, float]:
 @pytest.mark.parametrize("name", METHODS)
 def test_the_loss_falls(name: str, build: Build, tiny_model: Any, batch: Batch) -> None:
     seed_everything(0)
-    defence = build(name)
+    defence = build(name, **SMALL.get(name, {}))
     defence.attach(tiny_model)
     optimizer = torch.optim.AdamW([*tiny_model.parameters(), *defence.parameters()], lr=5e-3)
     losses = []
@@ -95,14 +100,3 @@ def test_numbers_out_of_range_are_named(name: str) -> None:
                 build_defence(name, {field: -1}, "suite.toml")
             with pytest.raises(InputError, match=rf"^suite.toml: {field}: expected .*, got nan$"):
                 build_defence(name, {field: float("nan")}, "suite.toml")
-
-
-def test_one_freelb_step_without_perturbation_is_the_baseline(tiny_model: Any, batch: Batch) -> None:
-    def gradients(name: str, settings: dict[str, Any]) -> list[Tensor]:
-        tiny_model.zero_grad()
-        build_defence(name, settings, "test").backward(tiny_model, batch)
-        return [p.grad.clone() for p in tiny_model.parameters() if p.grad is not None]
-
-    free = gradients("freelb", {"steps": 1, "init_magnitude": 0.0})
-    for expected, found in zip(gradients("baseline", {}), free, strict=True):
-        assert torch.equal(expected, found)
