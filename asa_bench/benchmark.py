@@ -20,7 +20,7 @@ from asa_bench.core.fingerprint import fingerprint
 from asa_bench.plan import Cell, Plan, default_directory, refuse_changed
 from asa_bench.records import schema
 from asa_bench.records.directory import RunDirectory
-from asa_bench.records.store import TABLES, Run, concatenate, load_run, read_table, write_csv, write_table
+from asa_bench.records.store import FILLED, TABLES, Run, concatenate, load_run, read_table, write_csv, write_table
 from asa_bench.reporting.report import write_report
 from asa_bench.reporting.validity import invalid_attacks
 from asa_bench.running import Attacker, CellRunner, Progress
@@ -144,7 +144,8 @@ CELL_TABLES = {name: kind for name, kind in TABLES.items() if name not in ("resu
 
 def _gather(plan: Plan, directory: RunDirectory, name: str, portion: int | None = None) -> pd.DataFrame:
     """A table of the comparison, or of one point of the learning curve."""
-    done = [cell for cell in plan.cells if cell.portion == portion and directory.status(cell.name, cell.key) == "done"]
+    shown = [cell for cell in plan.cells if cell.portion == portion and cell.kind in FILLED]
+    done = [cell for cell in shown if directory.status(cell.name, cell.key) == "done"]
     kind = CELL_TABLES[name]
     return concatenate([read_table(directory.cell(cell.name) / f"{name}.parquet", kind) for cell in done], kind)
 
@@ -174,7 +175,7 @@ def _info(plan: Plan, directory: RunDirectory, *, work: bool) -> dict[str, Any]:
 
 
 def _description(plan: Plan) -> dict[str, Any]:
-    frames = {cell.attack: cell.ingredients["protocol"] for cell in plan.cells if cell.attack}
+    frames = {cell.attack: cell.ingredients["protocol"] for cell in plan.cells if cell.kind == "attack"}
     fingerprints = sorted({frame["fingerprint"] for frame in frames.values()})
     return {
         "format": schema.FORMAT,
@@ -204,11 +205,16 @@ def _provenance() -> dict[str, Any]:
     }
 
 
+RECORDED = ("steps", "passes", "parameters", "examples", "tuned", "values", "validation_loss", "robust_accuracy")
+"""What ``run.json`` tells of a cell besides how it ended, where it is known: its cost, and what tuning found."""
+
+
 def _cell_record(cell: Cell, directory: RunDirectory) -> dict[str, Any]:
     state = directory.state(cell.name)
     status = directory.status(cell.name, cell.key)
     columns = {"kind": cell.kind, **cell.columns, "attack": cell.attack, "portion": cell.portion}
     ended = {key: state.get(key) for key in ("seconds", "error", "versions")}
+    ended |= {key: state[key] for key in RECORDED if key in state}
     return {**columns, "status": status, **ended}
 
 

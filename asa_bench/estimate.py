@@ -13,7 +13,6 @@ from rich.table import Table
 from rich.text import Text
 
 from asa_bench.console import duration
-from asa_bench.defences import build_defence
 from asa_bench.defences.base import inputs_of
 from asa_bench.defences.training import labelled_rows
 from asa_bench.models.classifier import Classifier, new_classifier
@@ -95,11 +94,11 @@ def _timed(call: Callable[[], Any]) -> float:
 def _expected(plan: SuitePlan, cell: Cell, speed: Speed) -> tuple[float, int]:
     """Seconds and the most queries that a cell is expected to take."""
     size = plan.suite.train.batch_size
-    if cell.kind == "train":
+    if cell.kind in ("train", "trial"):
         entry = plan.defence(cell.defence)
-        passes = build_defence(entry.method, entry.settings, "suite").passes
+        passes = plan.method(entry).passes
         examples = len(plan.training_examples(cell.task, cell.portion))
-        steps = plan.train_settings(cell.task, cell.portion).steps_on(examples)
+        steps = plan.train_settings(cell.task, entry, cell.portion).steps_on(examples)
         return steps * passes * speed.step, 0
     if cell.kind == "view" and plan.suite.views:
         views = plan.suite.views

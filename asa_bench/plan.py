@@ -23,7 +23,9 @@ from asa_bench.probes import evaluation
 from asa_bench.records.directory import RunDirectory, Status
 from asa_bench.tasks import Example, TaskData, choose
 
-Kind = Literal["train", "view", "evaluate", "attack"]
+Kind = Literal["train", "view", "evaluate", "attack", "harvest", "trial"]
+"""*harvest*: an attack on training examples, whose successes another model is trained on. *trial*: a training with some
+values that are tried, judged on validation examples."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,10 @@ class Plan(ABC):
         """A cell's attack."""
         return next(attack for attack in self.attacks_on(cell.portion) if attack.name == cell.attack)
 
+    def targets(self, cell: Cell) -> tuple[Example, ...]:
+        """The examples that a cell attacks."""
+        return self.attacked_examples(cell.task, self.attack(cell).settings)
+
     def attacked_examples(self, task: str, attack: AttackSettings) -> tuple[Example, ...]:
         """The test examples that every model is attacked on."""
         return self._choose(task, self.tasks[task].test, attack.examples, f"attack.{attack.name}.examples", "attack")
@@ -163,7 +169,10 @@ class Plan(ABC):
         yield evaluate
         for attack in self.attacks_on(portion):
             calibrated = attack.settings.temperature == "calibrated"
-            ingredients = {**origin, **self._attacking(task, attack, seed)}
+            ingredients = {
+                **origin,
+                **self._attacking(task, attack, self.attacked_examples(task, attack.settings), seed),
+            }
             wanted = (*needs, evaluate.name) if calibrated else needs
             yield Cell("attack", *model, attack.name, ingredients, wanted, portion)
 
@@ -171,10 +180,10 @@ class Plan(ABC):
         datasets = {name: content(examples) for name, examples in self.clean_datasets(task).items()}
         return {"revision": evaluation.REVISION, **origin, "datasets": datasets}
 
-    def _attacking(self, task: str, attack: PlannedAttack, seed: int) -> dict[str, Any]:
+    def _attacking(self, task: str, attack: PlannedAttack, examples: Sequence[Example], seed: int) -> dict[str, Any]:
         ingredients = {
             "protocol": attack.protocol(),
-            "examples": content(self.attacked_examples(task, attack.settings)),
+            "examples": content(examples),
             "judge": asset_digests([JUDGE]),
             "seed": seed,
         }

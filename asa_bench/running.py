@@ -7,21 +7,22 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import pandas as pd
 import torch
 
 from asa_bench.assets import asset_path
 from asa_bench.attacking.job import AttackJob
+from asa_bench.attacking.planned import PlannedAttack
 from asa_bench.attacking.rows import Row, split
 from asa_bench.core.environment import versions
 from asa_bench.core.errors import one_line
 from asa_bench.core.files import DISK_ERRORS, write_text
 from asa_bench.core.seeding import derive_seed
-from asa_bench.defences import build_defence
 from asa_bench.defences.asa import ASA
-from asa_bench.defences.training import train
+from asa_bench.defences.base import Defence
+from asa_bench.defences.training import TrainSettings, train
 from asa_bench.models.card import model_card
 from asa_bench.models.checkpoint import read_weights, save_checkpoint, weights_digest, write_weights
 from asa_bench.models.classifier import load_classifier, new_classifier
@@ -33,7 +34,9 @@ from asa_bench.probes.similarity import similarities
 from asa_bench.records import schema
 from asa_bench.records.directory import RowLog, RunDirectory
 from asa_bench.records.store import read_table, write_table
+from asa_bench.suite import DefenceEntry
 from asa_bench.suite_plan import SuitePlan
+from asa_bench.tasks import Example
 
 ROWS = "rows.jsonl"
 """The rows of an attack under way, inside its cell's folder."""
@@ -43,6 +46,23 @@ UNFINISHED = "training.pt"
 
 DEFENCE = "defence.safetensors"
 """The weights that a defence trained beside the model, inside its training cell's folder."""
+
+
+class Trained(NamedTuple):
+    """A model, and what its training was like."""
+
+    model: Any
+    tokenizer: Any
+    defence: Defence[Any]
+    records: list[dict[str, float]]
+    examples: int
+
+    def cost(self) -> dict[str, int]:
+        """What it took: optimizer steps, passes of a step, trained parameters (the defence's own too), examples."""
+        own = sum(parameter.numel() for parameter in self.defence.parameters())
+        parameters = sum(parameter.numel() for parameter in self.model.parameters()) + own
+        steps = {"steps": len(self.records), "passes": self.defence.passes}
+        return {**steps, "parameters": parameters, "examples": self.examples}
 
 
 class Progress(Protocol):
@@ -79,6 +99,8 @@ class CellRunner:
             "view": self._view,
             "evaluate": self._evaluate,
             "attack": self._attack,
+            "harvest": self._attack,
+            "trial": self._trial,
         }
 
     def run_all(self) -> None:
@@ -134,22 +156,68 @@ class CellRunner:
         return self._plan.checkpoint(cell, self._models)
 
     def _train(self, cell: Cell, folder: Path) -> dict[str, Any]:
-        shutil.rmtree(self._checkpoint(cell), ignore_errors=True)
-        plan = self._plan
-        assert isinstance(plan, SuitePlan)  # no other plan has cells of this kind
-        settings = plan.train_settings(cell.task, cell.portion)
-        data, entry = plan.tasks[cell.task], plan.defence(cell.defence)
+        plan = self._suite_plan
+        checkpoint, tuned = self._checkpoint(cell), self._tuned(cell)
+        entry = plan.defence(cell.defence).varied(tuned)
+        settings = plan.train_settings(cell.task, entry, cell.portion, tuned)
+        shutil.rmtree(checkpoint, ignore_errors=True)
+        trained = self._fit(cell, entry, settings, folder / UNFINISHED)
+        card = model_card(cell.task, cell.encoder, entry.name, entry.method, cell.seed, trained.examples)
+        save_checkpoint(trained.model, trained.tokenizer, checkpoint, card)
+        _write(folder / "training.parquet", cell, trained.records, schema.TRAINING)
+        write_weights(folder / DEFENCE, trained.defence.state())
+        (folder / UNFINISHED).unlink(missing_ok=True)
+        found = {"weights": weights_digest(trained.model), **trained.cost()}
+        return {**found, "tuned": tuned} if tuned else found
+
+    def _trial(self, cell: Cell, folder: Path) -> dict[str, Any]:
+        """Train with the values to try, and judge the model on validation examples; it is not kept."""
+        plan, values = self._suite_plan, self._suite_plan.trial_values(cell)
+        entry, checkpoint = plan.defence(cell.defence).varied(values), folder / "model"
+        settings = plan.train_settings(cell.task, entry, cell.portion, values)
+        trained = self._fit(cell, entry, settings, folder / UNFINISHED)
+        save_checkpoint(trained.model, trained.tokenizer, checkpoint, "")
+        classifier = load_classifier(checkpoint, plan.precision, plan.device, plan.attention(cell.encoder))
+        validation = {"validation": plan.clean_datasets(cell.task)["validation"]}
+        _, calibration = evaluate(classifier, validation, self._progress.advance)
+        found: dict[str, Any] = {"values": values, "validation_loss": calibration["validation_loss"]}
+        if plan.loaded.tuning is not None:
+            job = self._job_on(cell, plan.loaded.tuning, checkpoint, calibration["temperature"])
+            rows: list[Row] = []
+            self._attacks.run(job, rows.append)
+            found["robust_accuracy"] = sum(row["outcome"] == "failed" for row in rows) / len(rows)
+        shutil.rmtree(checkpoint)
+        (folder / UNFINISHED).unlink(missing_ok=True)
+        return found
+
+    def _tuned(self, cell: Cell) -> dict[str, Any]:
+        """The values of the best trial; the first of equals, none where nothing was tried."""
+        trials = [self._directory.state(name) for name in cell.needs if name.startswith("trial/")]
+        if not trials:
+            return {}
+        if self._suite_plan.loaded.tuning is not None:
+            best = max(trials, key=lambda trial: float(trial["robust_accuracy"]))
+        else:
+            best = min(trials, key=lambda trial: float(trial["validation_loss"]))
+        return dict(best["values"])
+
+    def _fit(self, cell: Cell, entry: DefenceEntry, settings: TrainSettings, unfinished: Path) -> Trained:
+        """Train the cell's model, going on with what a killed training left."""
+        plan, data = self._suite_plan, self._plan.tasks[cell.task]
         examples = plan.training_examples(cell.task, cell.portion)
-        encoder = plan.encoders[cell.encoder]
-        seed = derive_seed("model", cell.seed)
         model, tokenizer = new_classifier(
-            encoder.folder, data.labels, seed, plan.attention(cell.encoder), settings.max_length
+            plan.encoders[cell.encoder].folder,
+            data.labels,
+            derive_seed("model", cell.seed),
+            plan.attention(cell.encoder),
+            settings.max_length,
         )
-        defence = build_defence(entry.method, entry.settings, "suite")
-        if defence.source is not None:
+        defence = plan.method(entry)
+        if defence.harvest is not None:
+            examples += self._successes(cell.needs[0], len(data.text_columns))
+        elif defence.source is not None:
             learnt = self._directory.cell(cell.needs[0]) / "training.parquet"
             defence.learn_from(read_table(learnt, schema.TRAINING))
-        unfinished = folder / UNFINISHED
         records = train(
             model,
             tokenizer,
@@ -161,20 +229,31 @@ class CellRunner:
             on_step=self._progress.advance,
             resume=unfinished,
         )
-        card = model_card(cell.task, encoder.label, entry.name, entry.method, cell.seed, len(examples))
-        save_checkpoint(model, tokenizer, self._checkpoint(cell), card)
-        _write(folder / "training.parquet", cell, records, schema.TRAINING)
-        write_weights(folder / DEFENCE, defence.state())
-        unfinished.unlink(missing_ok=True)
-        return {"weights": weights_digest(model), "steps": len(records)}
+        return Trained(model, tokenizer, defence, records, len(examples))
+
+    @property
+    def _suite_plan(self) -> SuitePlan:
+        assert isinstance(self._plan, SuitePlan)  # no other plan has cells that train
+        return self._plan
+
+    def _successes(self, harvest: str, fields: int) -> tuple[Example, ...]:
+        """What misled the model in a harvest, as training examples with their gold labels."""
+        rows = read_table(self._directory.cell(harvest) / "examples.parquet", schema.EXAMPLES)
+        misled = rows[rows["outcome"] == "succeeded"]
+        if misled.empty:
+            raise RuntimeError(f"{harvest}: no attack succeeded, so that there is nothing to learn from")
+        columns = zip(misled["example_id"], misled["adversarial_text"], misled["label"], strict=True)
+        return tuple(
+            Example(f"{name}-adversarial", tuple(split(text, fields)), int(label)) for name, text, label in columns
+        )
 
     def _view(self, cell: Cell, folder: Path) -> dict[str, Any]:
-        plan = self._plan
-        assert isinstance(plan, SuitePlan)
+        plan = self._suite_plan
         assert plan.suite.views is not None
-        entry = plan.defence(cell.defence)
+        tuned = self._directory.state(f"train/{cell.model}").get("tuned", {})
+        entry = plan.defence(cell.defence).varied(tuned)
         classifier = load_classifier(self._checkpoint(cell), "fp32", plan.device, "eager")
-        defence = build_defence(entry.method, entry.settings, "suite")
+        defence = plan.method(entry)
         if isinstance(defence, ASA):
             defence.attach(classifier.model)
             defence.load_state(read_weights(self._directory.cell(f"train/{cell.model}") / DEFENCE))
@@ -215,17 +294,21 @@ class CellRunner:
         return {"examples": total}
 
     def _job(self, cell: Cell) -> AttackJob:
+        attack = self._plan.attack(cell)
+        calibrated = attack.settings.temperature == "calibrated"
+        return self._job_on(cell, attack, self._checkpoint(cell), self._temperature(cell) if calibrated else None)
+
+    def _job_on(self, cell: Cell, attack: PlannedAttack, checkpoint: Path, temperature: float | None) -> AttackJob:
         plan = self._plan
-        attack = plan.attack(cell)
         return AttackJob(
             recipe=attack.recipe,
             frame=attack.frame,
             search=attack.settings.search,
-            checkpoint=self._checkpoint(cell),
+            checkpoint=checkpoint,
             columns=plan.tasks[cell.task].text_columns,
-            examples=plan.attacked_examples(cell.task, attack.settings),
+            examples=plan.targets(cell),
             query_budget=attack.budget,
-            temperature=self._temperature(cell) if attack.settings.temperature == "calibrated" else None,
+            temperature=temperature,
             seed=cell.seed,
             precision=plan.precision,
             attention=plan.attention(cell.encoder),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -40,14 +41,47 @@ class DefenceEntry(Settings):
     """A method, see ``asa-bench list defences``."""
     settings: dict[str, Any] = Field(default_factory=dict)
     """The method's settings."""
+    tune: dict[str, tuple[Any, ...]] = Field(default_factory=dict)
+    """Values to try for some of the settings, or for the learning rate, warm-up and weight decay of its training."""
 
     @model_validator(mode="before")
     @classmethod
     def _gather_settings(cls, data: Any) -> Any:
         if not isinstance(data, Mapping) or "method" not in data:
             return data
-        own = {key: value for key, value in data.items() if key not in ("name", "method")}
-        return {"name": data.get("name", data["method"]), "method": data["method"], "settings": own}
+        own = {key: value for key, value in data.items() if key not in ("name", "method", "tune")}
+        named = {"name": data.get("name", data["method"]), "method": data["method"], "tune": data.get("tune", {})}
+        return {**named, "settings": own}
+
+    def trials(self) -> list[dict[str, Any]]:
+        """Every combination of the values to try; none where there is nothing to tune."""
+        combinations = itertools.product(*self.tune.values())
+        return [dict(zip(self.tune, values, strict=True)) for values in combinations] if self.tune else []
+
+    def varied(self, values: Mapping[str, Any]) -> DefenceEntry:
+        """The entry with the method's settings among ``values``."""
+        own = {key: value for key, value in values.items() if key not in TUNED_TRAINING}
+        return self.model_copy(update={"settings": {**self.settings, **own}})
+
+
+TUNED_TRAINING = ("learning_rate", "warmup", "weight_decay")
+"""What of the ``[train]`` table a defence's ``tune`` may vary."""
+
+
+class TuneSettings(Settings):
+    """The ``[tune]`` table: how the values in the defences' ``tune`` are chosen, with the suite's first seed.
+
+    Validation examples decide, never test examples.
+    """
+
+    criterion: Literal["validation-loss", "robust-accuracy"] = "validation-loss"
+    """*robust-accuracy*: what is left of validation accuracy under an attack."""
+    recipe: str = "deepwordbug"
+    """That attack."""
+    examples: int = Field(default=100, ge=1)
+    """Validation examples that it attacks, drawn by the hash of their ids."""
+    query_budget: int | None = Field(default=None, ge=1)
+    """Its queries per example; the recipe's own by default."""
 
 
 class CurveSettings(Settings):
@@ -87,6 +121,8 @@ class Suite(Settings):
     """What the trained models are attacked with."""
     views: ViewSettings | None = None
     """How the models' attention is looked at; not at all by default."""
+    tune: TuneSettings = TuneSettings()
+    """How settings are tuned, where defences ask for it."""
     curve: CurveSettings | None = None
     """Sizes of the training data for a learning curve; none by default."""
     control_examples: int = Field(default=50, ge=0)
@@ -131,6 +167,10 @@ class LoadedSuite:
     """The folder at which its relative paths start."""
     attacks: tuple[PlannedAttack, ...]
     """Its attacks and their controls, with the recipes and protocols that they name."""
+    harvests: Mapping[str, PlannedAttack] = field(default_factory=dict)
+    """Attacks whose successes a defence is trained on, by the defence's name."""
+    tuning: PlannedAttack | None = None
+    """The attack that tuning is judged by, where it is."""
     source: str = "suite"
     """Its file, which opens messages about it."""
 
@@ -139,8 +179,12 @@ class LoadedSuite:
         suite = self.suite
         names = {SHIPPED[encoder.name] for encoder in suite.encoder if encoder.name in SHIPPED}
         names |= {name for task in suite.task if task.data is None for name in TASKS[task.name].assets}
-        names |= {name for attack in self.attacks for name in (JUDGE, *attack.assets)}
+        names |= {name for attack in self.all_attacks() for name in (JUDGE, *attack.assets)}
         return sorted(names)
+
+    def all_attacks(self) -> list[PlannedAttack]:
+        """The attacks of the comparison, and those that models are trained or tuned with."""
+        return [*self.attacks, *self.harvests.values(), *([self.tuning] if self.tuning else [])]
 
     def resolved(self) -> dict[str, Any]:
         """The suite with every default filled in, as plain data for ``run.json``."""
@@ -148,6 +192,8 @@ class LoadedSuite:
         for entry, flat in zip(self.suite.defence, plain["defence"], strict=True):
             own = build_defence(entry.method, entry.settings, "suite").settings.model_dump(mode="json")
             del flat["settings"]
+            if not entry.tune:
+                del flat["tune"]
             flat.update(own)
         return {**plain, "attack": [attack.resolved() for attack in self.attacks]}
 
@@ -173,7 +219,8 @@ def load_suite(reference: str | Path | Mapping[str, Any], overrides: Sequence[st
         source += f" --set {pair}"
     suite = validated(Suite, data, source)
     _check_names(suite, source)
-    return LoadedSuite(suite, root, _attacks(suite, root, source), source)
+    attacks, harvests = _attacks(suite, root, source), _harvests(suite, root, source)
+    return LoadedSuite(suite, root, attacks, harvests, _tuning(suite, root, source), source)
 
 
 def shipped_suites() -> list[str]:
@@ -205,9 +252,40 @@ def _check_names(suite: Suite, source: str) -> None:
         drawn = (suite.curve and suite.curve.defences) or ()
         if defence.source is not None and entry.name in drawn and defence.source not in drawn:
             raise InputError(f"{source}: curve.defences: expected '{defence.source}' beside '{entry.name}'")
+    _check_trials(suite, source)
     for task in suite.task:
         if task.data is None and task.name not in TASKS:
             raise InputError(f"{source}: {unknown('task', task.name, TASKS)}; name a file of your own with 'data'")
+
+
+def _check_trials(suite: Suite, source: str) -> None:
+    """Check every value to try, and that all defences have as many trials."""
+    for index, entry in enumerate(suite.defence):
+        field, plain = f"defence[{index}].tune", build_defence(entry.method, entry.settings, source)
+        for trial in entry.trials():
+            training = {key: value for key, value in trial.items() if key in TUNED_TRAINING}
+            validated(TrainSettings, training, source, f"{field}.")
+            varied = build_defence(entry.method, entry.varied(trial).settings, source, f"{field}.")
+            if (varied.source, varied.harvest) != (plain.source, plain.harvest):
+                raise InputError(f"{source}: {field}: what it learns from cannot be tuned")
+        first = suite.defence[0]
+        if len(entry.trials()) != len(first.trials()):
+            raise InputError(
+                f"{source}: {field}: {len(entry.trials())} trials, but {len(first.trials())} for '{first.name}'; "
+                "every defence gets as many"
+            )
+
+
+def _tuning(suite: Suite, root: Path, source: str) -> PlannedAttack | None:
+    """The attack on validation examples that tuning is judged by."""
+    tune = suite.tune
+    if tune.criterion != "robust-accuracy" or not suite.defence[0].tune:
+        return None
+    settings = {"recipe": tune.recipe, "examples": tune.examples, "query_budget": tune.query_budget}
+    try:
+        return plan_attack(AttackSettings(name="tune", **settings), root)
+    except InputError as error:
+        raise InputError(f"{source}: tune.recipe: {error}") from None
 
 
 def _attacks(suite: Suite, root: Path, source: str) -> tuple[PlannedAttack, ...]:
@@ -223,6 +301,23 @@ def _attacks(suite: Suite, root: Path, source: str) -> tuple[PlannedAttack, ...]
     except (InputError, ValueError) as error:
         raise InputError(f"{source}: {error}") from None
     return attacks
+
+
+def _harvests(suite: Suite, root: Path, source: str) -> dict[str, PlannedAttack]:
+    """The attacks whose successes defences are trained on.
+
+    Raises:
+        InputError: for an unknown recipe, or a file of one that is wrong.
+    """
+    found = {}
+    for index, entry in enumerate(suite.defence):
+        harvest = build_defence(entry.method, entry.settings, source).harvest
+        if harvest is not None:
+            try:
+                found[entry.name] = plan_attack(AttackSettings(name=entry.name, **harvest), root)
+            except InputError as error:
+                raise InputError(f"{source}: defence[{index}].recipe: {error}") from None
+    return found
 
 
 def _at(message: str, prefix: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from typing_extensions import override
 from asa_bench.attacking.planned import PlannedAttack, refuse_unavailable
 from asa_bench.core.errors import InputError
 from asa_bench.defences import build_defence
+from asa_bench.defences.base import Defence
 from asa_bench.defences.training import REVISION, TrainSettings
 from asa_bench.models.classifier import check_encoder
 from asa_bench.models.encoder import Encoder, resolve_encoder
@@ -19,8 +20,11 @@ from asa_bench.models.kinds import kernel
 from asa_bench.models.precision import Kernel, default_device, resolve_precision
 from asa_bench.plan import Cell, Plan, content
 from asa_bench.probes import attention
-from asa_bench.suite import DefenceEntry, LoadedSuite, Suite
+from asa_bench.suite import TUNED_TRAINING, DefenceEntry, LoadedSuite, Suite
 from asa_bench.tasks import Example, TaskSettings, choose, load_task
+
+NOT_IN_KEY = {"precision", "examples", "save_steps", "equal_compute"}
+"""Settings of ``[train]`` that decide nothing by themselves: what follows from them is in a training cell's key."""
 
 
 @dataclass(frozen=True)
@@ -67,12 +71,27 @@ class SuitePlan(Plan):
         field = "curve.examples" if portion else "train.examples"
         return examples if asked is None else self._choose(task, examples, asked, field, "train")
 
-    def train_settings(self, task: str, portion: int | None = None) -> TrainSettings:
-        """The ``[train]`` table; at a point of the learning curve with as many steps as away from it."""
-        settings = self.suite.train
-        if portion is None:
+    def train_settings(
+        self, task: str, entry: DefenceEntry, portion: int | None = None, values: Mapping[str, Any] | None = None
+    ) -> TrainSettings:
+        """The ``[train]`` table for one defence, with those of the tuned ``values`` that belong there.
+
+        At a point of the learning curve, and with further examples from an attack, there are as many steps as on the
+        suite's own examples.
+        """
+        tuned = {key: value for key, value in (values or {}).items() if key in TUNED_TRAINING}
+        settings, defence = self.suite.train.model_copy(update=tuned), self.method(entry)
+        if portion is None and defence.harvest is None and not settings.equal_compute:
             return settings
-        return settings.model_copy(update={"steps": settings.steps_on(len(self.training_examples(task)))})
+        steps = settings.steps_on(len(self.training_examples(task)))
+        if settings.equal_compute:
+            most = max(self.method(other).passes for other in self.suite.defence)
+            steps = round(steps * most / defence.passes)
+        return settings.model_copy(update={"steps": steps})
+
+    def method(self, entry: DefenceEntry) -> Defence[Any]:
+        """A new instance of the entry's method."""
+        return build_defence(entry.method, entry.settings, "suite")
 
     @override
     def attacks_on(self, portion: int | None) -> Iterable[PlannedAttack]:
@@ -81,6 +100,26 @@ class SuitePlan(Plan):
             return self.attacks
         most = self.suite.curve.attack_examples
         return [attack.on_at_most(most) for attack in self.attacks if attack.kind != "control"]
+
+    @override
+    def attack(self, cell: Cell) -> PlannedAttack:
+        if cell.kind == "harvest":
+            assert cell.attack is not None
+            return self.loaded.harvests[cell.attack]
+        return super().attack(cell)
+
+    @override
+    def targets(self, cell: Cell) -> tuple[Example, ...]:
+        if cell.kind == "harvest":
+            return self._harvested(cell.task, self.attack(cell), cell.portion)
+        if cell.kind == "trial":
+            return self.tuned_on(cell.task)
+        return super().targets(cell)
+
+    def _harvested(self, task: str, attack: PlannedAttack, portion: int | None) -> tuple[Example, ...]:
+        """The training examples that are attacked for a defence to learn from."""
+        examples = self.training_examples(task, portion)
+        return choose(examples, min(attack.settings.examples, len(examples)), "harvest")
 
     def viewed_examples(self, task: str) -> tuple[Example, ...]:
         """The test examples on which the models' attention is looked at."""
@@ -124,6 +163,9 @@ class SuitePlan(Plan):
     def _model_cells(
         self, task: str, encoder: str, entry: DefenceEntry, seed: int, portion: int | None = None
     ) -> Iterator[Cell]:
+        yield from self._harvest_cells(task, encoder, entry, seed, portion)
+        if portion is None and seed == self.suite.seeds[0]:
+            yield from self._trial_cells(task, encoder, entry)
         train = self._train_cell(task, encoder, entry, seed, portion)
         model, origin, needs = (task, encoder, entry.name, seed), {"train": train.key}, (train.name,)
         yield train
@@ -140,15 +182,69 @@ class SuitePlan(Plan):
     def _train_cell(self, task: str, encoder: str, entry: DefenceEntry, seed: int, portion: int | None) -> Cell:
         ingredients = self._training(task, encoder, entry, seed, portion)
         needs: tuple[str, ...] = ()
-        source = build_defence(entry.method, entry.settings, "suite").source
-        if source is not None:
-            learnt = self._train_cell(task, encoder, self.defence(source), seed, portion)
+        if learnt := self._learnt(task, encoder, entry, seed, portion):
             ingredients, needs = {**ingredients, "source": learnt.key}, (learnt.name,)
+        trials = list(self._trial_cells(task, encoder, entry))
+        if trials:
+            ingredients |= {"criterion": self.suite.tune.criterion, "trials": [trial.key for trial in trials]}
+        needs += tuple(trial.name for trial in trials)
         return Cell("train", task, encoder, entry.name, seed, None, ingredients, needs, portion)
 
-    def _training(self, task: str, encoder: str, entry: DefenceEntry, seed: int, portion: int | None) -> dict[str, Any]:
-        train = self.train_settings(task, portion)
-        settings = build_defence(entry.method, entry.settings, "suite").settings
+    def _learnt(self, task: str, encoder: str, entry: DefenceEntry, seed: int, portion: int | None) -> Cell | None:
+        """The cell that a defence learns from: an attack, or another one's training."""
+        source = self.method(entry).source
+        if source is None:
+            return None
+        harvests = self._harvest_cells(task, encoder, entry, seed, portion)
+        return next(harvests, None) or self._train_cell(task, encoder, self.defence(source), seed, portion)
+
+    def _trial_cells(self, task: str, encoder: str, entry: DefenceEntry) -> Iterator[Cell]:
+        """A training for every combination of values to try, with the suite's first seed."""
+        seed, tune, attack = self.suite.seeds[0], self.suite.tune, self.loaded.tuning
+        learnt = self._learnt(task, encoder, entry, seed, None)
+        for index, values in enumerate(entry.trials()):
+            ingredients = self._training(task, encoder, entry.varied(values), seed, None, values)
+            ingredients |= {"source": learnt.key} if learnt else {}
+            ingredients |= {"validation": content(self.clean_datasets(task)["validation"]), "by": tune.criterion}
+            if attack:
+                ingredients |= self._attacking(task, attack, self.tuned_on(task), seed)
+            needs = (learnt.name,) if learnt else ()
+            yield Cell("trial", task, encoder, entry.name, seed, str(index), ingredients, needs)
+
+    def trial_values(self, cell: Cell) -> dict[str, Any]:
+        """What a trial tries."""
+        return self.defence(cell.defence).trials()[int(cell.attack or 0)]
+
+    def tuned_on(self, task: str) -> tuple[Example, ...]:
+        """The validation examples that are attacked to tune by."""
+        return self._choose(task, self.tasks[task].validation, self.suite.tune.examples, "tune.examples", "tune")
+
+    def _harvest_cells(
+        self, task: str, encoder: str, entry: DefenceEntry, seed: int, portion: int | None
+    ) -> Iterator[Cell]:
+        """The attack whose successes a defence learns from, where there is one."""
+        attack, source = self.loaded.harvests.get(entry.name), self.method(entry).source
+        if attack is None or source is None:
+            return
+        attacked = self._train_cell(task, encoder, self.defence(source), seed, portion)
+        ingredients = {
+            "train": attacked.key,
+            **self._attacking(task, attack, self._harvested(task, attack, portion), seed),
+        }
+        needs = (attacked.name, f"evaluate/{attacked.model}")  # which has the temperature
+        yield Cell("harvest", task, encoder, source, seed, entry.name, ingredients, needs, portion)
+
+    def _training(
+        self,
+        task: str,
+        encoder: str,
+        entry: DefenceEntry,
+        seed: int,
+        portion: int | None,
+        values: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        train = self.train_settings(task, entry, portion, values)
+        settings = self.method(entry).settings
         return {
             "revision": REVISION,
             "examples": content(self.training_examples(task, portion)),
@@ -157,7 +253,7 @@ class SuitePlan(Plan):
             "attention": self.attention(encoder),
             "method": entry.method,
             "settings": settings.model_dump(mode="json"),
-            "train": train.model_dump(mode="json", exclude={"precision", "examples", "save_steps"}, exclude_none=True),
+            "train": train.model_dump(mode="json", exclude=NOT_IN_KEY, exclude_none=True),
             "precision": self.precision,
             "device": self.device.type,
             "threads": train.threads,
@@ -172,7 +268,7 @@ def make_plan(loaded: LoadedSuite) -> SuitePlan:
         InputError: for anything wrong with data, encoders, or more examples asked than there are.
     """
     suite, root = loaded.suite, loaded.root
-    refuse_unavailable(loaded.attacks, loaded.source)
+    refuse_unavailable(loaded.all_attacks(), loaded.source)
     device = default_device()
     plan = SuitePlan(
         name=suite.name,

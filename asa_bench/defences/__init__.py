@@ -8,6 +8,7 @@ from typing import Any
 
 from asa_bench.core.registry import Registry
 from asa_bench.core.validation import validated
+from asa_bench.defences.adversarial_examples import AdversarialExamples
 from asa_bench.defences.asa import ASA
 from asa_bench.defences.base import Defence
 from asa_bench.defences.baseline import Baseline
@@ -61,6 +62,10 @@ DEFENCES: Registry[Method] = Registry(
             Method(CreAT, "the encoder's representation is attacked", "Wu et al. 2023, OpenReview xZD10GhCvM"),
         ),
         ("tavat", Method(TAVAT, "FreeLB that remembers each token", "Li, Qiu 2020, arXiv 2004.14543")),
+        (
+            "adversarial-examples",
+            Method(AdversarialExamples, "learns from an attack's successes", "Gao et al. 2018, arXiv 1801.04354"),
+        ),
         ("asa", Method(ASA, "adversarial self-attention", "Wu et al. 2023, arXiv 2206.12608")),
         (
             "asa-official",

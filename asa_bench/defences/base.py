@@ -67,6 +67,14 @@ class Defence(ABC, Generic[S]):
         del training
 
     @property
+    def harvest(self) -> Mapping[str, Any] | None:
+        """An attack on :attr:`source` with the keys of an ``[[attack]]``; its successes join the training examples.
+
+        Default: none.
+        """
+        return None
+
+    @property
     def passes(self) -> int:
         """Forward and backward passes of one batch that a step costs. Default: one."""
         return 1

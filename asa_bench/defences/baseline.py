@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import torch.nn.functional as F
 from typing_extensions import override
 
+from asa_bench.core.validation import Settings
 from asa_bench.defences.base import Batch, Defence, Losses, NoSettings, inputs_of, number
 
+S = TypeVar("S", bound=Settings)
 
-class Baseline(Defence[NoSettings]):
-    """The undefended model that every defence is compared with."""
 
-    Settings = NoSettings
+class FineTuning(Defence[S]):
+    """Cross-entropy on the batch as it is."""
 
     @override
     def backward(self, model: Any, batch: Batch) -> Losses:
@@ -21,3 +22,9 @@ class Baseline(Defence[NoSettings]):
         loss = F.cross_entropy(logits, batch["labels"])
         loss.backward()
         return {"loss": number(loss)}
+
+
+class Baseline(FineTuning[NoSettings]):
+    """The undefended model that every defence is compared with."""
+
+    Settings = NoSettings

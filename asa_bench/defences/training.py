@@ -38,6 +38,9 @@ class TrainSettings(Settings):
     """Passes over the training examples."""
     steps: int | None = Field(default=None, ge=1)
     """Optimizer steps, in the place of epochs."""
+    equal_compute: bool = False
+    """Give every defence as many forward and backward passes as the most expensive one of the suite has, by more
+    optimizer steps for the cheaper ones."""
     batch_size: int = Field(default=32, ge=1)
     """Examples per optimizer step."""
     learning_rate: float = Field(default=5e-5, gt=0)

@@ -54,6 +54,9 @@ TABLES: dict[str, pa.Schema] = {
 FILLED = {"train": "training", "view": "views", "evaluate": "predictions", "attack": "examples"}
 """The table that a cell of each kind has rows in when it is done."""
 
+KINDS = {*FILLED, "harvest", "trial"}
+"""Kinds of cells; what the others found stays in their folders and in ``run.json``."""
+
 
 def check_info(info: dict[str, Any], source: Path) -> None:
     """Check that what is known of a run has the shape that readers rely on.
@@ -68,7 +71,7 @@ def check_info(info: dict[str, Any], source: Path) -> None:
     for name, entries in [*listed, ("cells", info.get("cells"))]:
         if not all(isinstance(entry, dict) for entry in _list(entries)):
             raise DamagedRunError(f"{source}: field '{name}' is missing or damaged")
-    if not all(cell.get("kind") in FILLED and "status" in cell for cell in info.get("cells") or []):
+    if not all(cell.get("kind") in KINDS and "status" in cell for cell in info.get("cells") or []):
         raise DamagedRunError(f"{source}: field 'cells' is missing or damaged")
 
 
@@ -98,7 +101,8 @@ def load_run(path: str | Path) -> Run:
     if info["format"] > schema.FORMAT:
         raise InputError(f"{folder / 'run.json'}: format {info['format']} is newer than {schema.FORMAT}; upgrade")
     check_info(info, folder / "run.json")
-    for name in sorted({FILLED[cell["kind"]] for cell in info.get("cells") or [] if cell["status"] == "done"}):
+    done = {cell["kind"] for cell in info.get("cells") or [] if cell["status"] == "done"}
+    for name in sorted({FILLED[kind] for kind in done if kind in FILLED}):
         if not (folder / f"{name}.parquet").is_file():
             raise DamagedRunError(f"{folder / name}.parquet: missing, though its cells are done")
     tables = {name: read_table(folder / f"{name}.parquet", kind) for name, kind in TABLES.items()}
