@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 from typing_extensions import override
 
+from asa_bench.core.memory import peak_bytes, standing_bytes
 from asa_bench.defences import DEFENCES, build_defence
 from asa_bench.defences.base import Batch, Defence, Losses, NoSettings
 from asa_bench.defences.baseline import Baseline
@@ -103,7 +104,7 @@ def bench_training(
     for trainee in trainees:
         for _ in range(WARM_UP):
             trainee.step(first)
-        trainee.peak = _standing(trainee) + _peak(partial(trainee.step, first))
+        trainee.peak = standing_bytes(trainee.descent.optimizer) + peak_bytes(partial(trainee.step, first))
     for batch in batches[:steps]:
         for trainee in trainees:
             trainee.seconds.append(_seconds(partial(trainee.step, batch)))
@@ -159,30 +160,3 @@ def _seconds(call: Callable[[], None]) -> float:
 def _synchronize() -> None:
     if torch.cuda.is_available():
         torch.cuda.synchronize()
-
-
-def _standing(trainee: Trainee) -> int:
-    """Bytes of parameters and optimizer state."""
-    optimizer = trainee.descent.optimizer
-    held = [p for group in optimizer.param_groups for p in group["params"]]
-    held += [value for state in optimizer.state.values() for value in state.values() if torch.is_tensor(value)]
-    return sum(tensor.numel() * tensor.element_size() for tensor in held)
-
-
-def _peak(call: Callable[[], None]) -> int:
-    """Most bytes that ``call`` has allocated at one time, on top of what was there."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        call()
-        torch.cuda.synchronize()
-        return torch.cuda.max_memory_allocated() - before
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
-        call()
-    events = [event for event in profile.profiler.kineto_results.events() if event.name() == "[memory]"]
-    held = most = 0
-    for event in sorted(events, key=lambda event: event.start_ns()):
-        held += event.nbytes()
-        most = max(most, held)
-    return most

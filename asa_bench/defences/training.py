@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from asa_bench.core.errors import AsaBenchError
+from asa_bench.core.memory import peak_bytes, standing_bytes
 from asa_bench.core.seeding import derive_seed, seed_everything
 from asa_bench.core.validation import Settings
-from asa_bench.defences.base import Defence
+from asa_bench.defences.base import Batch, Defence
 from asa_bench.defences.unfinished import Unfinished
 from asa_bench.models.batched import encode
 from asa_bench.models.precision import Precision, Resolved, default_device
@@ -27,6 +29,10 @@ REVISION = 2
 
 POOL = 8
 """Batches are formed by length within pools of this many batches, so that little is padded."""
+
+
+MEASURED = 2
+"""The step whose memory is measured: by then the optimizer has its state."""
 
 
 class TrainSettings(Settings):
@@ -112,13 +118,12 @@ def train(
     seed_everything(derive_seed("training", seed, *([accelerator.process_index] if accelerator.process_index else [])))
     unfinished = Unfinished(resume, model, defence, descent.optimizer, descent.schedule)
     for step in range(unfinished.load(), len(batches)):
-        started = time.perf_counter()
         share, weight = _share(tokenizer, batches[step], accelerator)
-        losses = defence.backward(model, share)
-        descent.step(accelerator, weight)
-        if not all(math.isfinite(value) for value in losses.values()):
+        descend = partial(_descend, defence, model, share, descent, accelerator, weight)
+        record = _measured(descend, descent.optimizer) if step == MEASURED else descend()
+        if not all(math.isfinite(value) for value in record.values()):
             raise TrainingFailedError(f"step {step}: the loss is not finite; lower train.learning_rate")
-        unfinished.records.append({"step": step, "seconds": time.perf_counter() - started, **losses})
+        unfinished.records.append({"step": step, **record})
         if (step + 1) % settings.save_steps == 0 and step + 1 < len(batches):
             unfinished.save()
         on_step(step + 1, len(batches))
@@ -126,6 +131,23 @@ def train(
     accelerator.unwrap_model(model, keep_fp32_wrapper=False).eval()
     vars(model).pop("forward", None)  # what is left of accelerate's wrapper: the class's own method bound again
     return unfinished.records
+
+
+def _descend(
+    defence: Defence[Any], model: Any, share: Batch, descent: Descent, accelerator: Any, weight: float
+) -> dict[str, float]:
+    """One optimizer step: its losses and its seconds."""
+    started = time.perf_counter()
+    losses = defence.backward(model, share)
+    descent.step(accelerator, weight)
+    return {"seconds": time.perf_counter() - started, **losses}
+
+
+def _measured(descend: Callable[[], dict[str, float]], optimizer: torch.optim.Optimizer) -> dict[str, float]:
+    """One optimizer step that also tells the memory of the training at its peak."""
+    record: dict[str, float] = {}
+    peak = peak_bytes(lambda: record.update(descend()))
+    return {**record, "peak_bytes": peak + standing_bytes(optimizer)}
 
 
 def _share(tokenizer: Any, rows: Sequence[Mapping[str, Any]], accelerator: Any) -> tuple[dict[str, Tensor], float]:

@@ -111,6 +111,7 @@ def _tables(view: View) -> Iterator[Table]:
         accuracy_tables.out_of_domain,
         accuracy_tables.calibration,
         cost_tables.training_cost,
+        cost_tables.tuning,
         asa_tables.learning_curve,
         asa_tables.masked_ratios,
         asa_tables.keyword_attention,

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from asa_bench.reporting.formats import percent
 from asa_bench.reporting.tables import Cell, Column, Table, duration, plain, words
 from asa_bench.reporting.view import View
 
@@ -30,22 +31,36 @@ def training_ratios(view: View) -> dict[str, float]:
     return {name: float(ratio) for name, ratio in ratios.items() if pd.notna(ratio)}
 
 
+def memory_ratios(view: View) -> dict[str, float]:
+    """Peak memory of a defence's training over the baseline's, the mean over seeds; empty where it is not known."""
+    if "peak_bytes" not in view.training:
+        return {}
+    peaks = view.training.groupby(["defence", "seed"])["peak_bytes"].max().unstack(fill_value=None)
+    if view.baseline not in peaks.index:
+        return {}
+    ratios = (peaks / peaks.loc[view.baseline]).mean(axis=1)
+    return {str(name): float(ratio) for name, ratio in ratios.items() if pd.notna(ratio)}
+
+
 def training_cost(view: View) -> Table | None:
-    """Seconds, their ratio to the baseline's, and steps; None when the run trained nothing."""
-    totals, ratios = training_seconds(view), training_ratios(view)
+    """What each defence's training took, alone and relative to the baseline; None when the run trained nothing."""
+    totals, ratios, memory = training_seconds(view), training_ratios(view), memory_ratios(view)
     if not totals:
         return None
     rows = []
     for defence, total in totals.items():
         steps = view.training[view.training["defence"] == defence]
         per_seed = steps.groupby("seed")["step"].nunique()
-        ratio = ratios.get(defence)
+        cell = view.cell("train", defence)
         rows.append(
             [
                 words(defence),
                 duration(total),
-                Cell(ratio, f"{ratio:.2f} ×" if ratio is not None else "–"),
+                _times(ratios.get(defence)),
+                _times(memory.get(defence)),
+                plain(cell.get("passes"), 0),
                 plain(float(per_seed.mean()), 0),
+                _millions(cell.get("parameters")),
                 duration(_median(steps["seconds"])),
             ]
         )
@@ -57,17 +72,66 @@ def training_cost(view: View) -> Table | None:
     return Table(
         "training-cost",
         "Training cost",
-        f"Training time: wall-clock seconds of all optimizer steps, mean over seeds. {compared} All on the hardware "
-        "named below; times of a loaded machine vary.",
+        f"Training time: wall-clock seconds of all optimizer steps, mean over seeds. {compared} Memory: what weights, "
+        "optimizer and a step hold at its peak, over the baseline's. Passes: of one batch forward and backward, in a "
+        "step. Parameters: all that are trained, an adversary's too. All on the hardware named below; times of a "
+        "loaded machine vary.",
         [
             Column("Defence", numeric=False),
             Column("Training time"),
             Column("Ratio"),
+            Column("Memory"),
+            Column("Passes"),
             Column("Steps"),
+            Column("Parameters"),
             Column("Time per step, median"),
         ],
         rows,
     )
+
+
+def tuning(view: View) -> Table | None:
+    """Every trial with what it was judged by, and which was taken; None when nothing was tuned."""
+    trials = [cell for cell in view.info.get("cells") or [] if cell.get("kind") == "trial" and view.has(cell)]
+    if not trials:
+        return None
+    rows = []
+    for cell in trials:
+        values = cell.get("values") or {}
+        taken = bool(values) and view.cell("train", cell["defence"]).get("tuned") == values
+        tried = ", ".join(f"{key} {value}" for key, value in values.items())
+        robust = cell.get("robust_accuracy")
+        rows.append(
+            [
+                words(cell["defence"]),
+                words(tried),
+                plain(cell.get("validation_loss"), 4),
+                Cell(robust, percent(robust)),
+                words("yes" if taken else ""),
+            ]
+        )
+    return Table(
+        "tuning",
+        "Tuning",
+        "Values tried for each defence, with one seed, and what they were judged by: loss (nats) and, where asked for, "
+        "accuracy under an attack on validation examples, in percent. Test data took no part.",
+        [
+            Column("Defence", numeric=False),
+            Column("Values", numeric=False),
+            Column("Validation loss"),
+            Column("Robust, validation"),
+            Column("Taken", numeric=False),
+        ],
+        rows,
+    )
+
+
+def _times(ratio: float | None) -> Cell:
+    return Cell(ratio, f"{ratio:.2f} ×" if ratio is not None else "–")
+
+
+def _millions(parameters: float | None) -> Cell:
+    return Cell(parameters, f"{parameters / 1e6:.1f} M" if parameters is not None else "–")
 
 
 def failed_cells(info: Mapping[str, Any]) -> Table | None:

@@ -76,6 +76,15 @@ class View:
         value = self._entry("attack", attack).get("query_budget")
         return None if value is None else int(value)
 
+    def has(self, cell: Mapping[str, Any]) -> bool:
+        """Whether a cell of ``run.json`` belongs to the comparison that this view shows."""
+        return (cell.get("task"), cell.get("encoder"), cell.get("portion")) == (self.task, self.encoder, None)
+
+    def cell(self, kind: str, defence: str) -> Mapping[str, Any]:
+        """What ``run.json`` tells of the first cell of a kind of a defence; empty where it tells nothing."""
+        found = (cell for cell in self.info.get("cells") or [] if cell.get("kind") == kind and self.has(cell))
+        return next((cell for cell in found if cell.get("defence") == defence), {})
+
     def seeds(self, defence: str) -> list[int]:
         """Training seeds that the defence has numbers for."""
         rows = self.results[(self.results["defence"] == defence) & self.results["seed"].notna()]

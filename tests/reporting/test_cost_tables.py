@@ -1,7 +1,17 @@
+from dataclasses import replace
+
+import pandas as pd
 import pytest
 
 from asa_bench.records.store import Run
-from asa_bench.reporting.cost_tables import exclusions, failed_cells, training_cost, training_ratios, training_seconds
+from asa_bench.reporting.cost_tables import (
+    exclusions,
+    failed_cells,
+    training_cost,
+    training_ratios,
+    training_seconds,
+    tuning,
+)
 from asa_bench.reporting.view import views
 
 from .conftest import MakeRun
@@ -12,7 +22,9 @@ def test_training_cost_is_relative_to_the_baseline(make_run: MakeRun) -> None:
     assert training_seconds(view)["baseline"] == pytest.approx(18.0)
     table = training_cost(view)
     assert table is not None
-    assert [cell.text for cell in table.rows[1]] == ["freelb", "55.8 s", "3.10 ×", "60", "930 ms"]
+    assert [cell.text for cell in table.rows[1]] == [
+        "freelb", "55.8 s", "3.10 ×", "–", "–", "60", "–", "930 ms",
+    ]  # fmt: skip
     assert table.rows[1][2].value == pytest.approx(3.1)
 
 
@@ -31,6 +43,39 @@ def test_without_a_baseline_there_is_no_ratio(make_run: MakeRun) -> None:
     assert table is not None
     assert [row[2].text for row in table.rows] == ["–", "–"]
     assert "No ratio: no baseline was trained in this run." in table.caption
+
+
+def test_memory_passes_and_parameters_where_they_are_known(make_run: MakeRun) -> None:
+    run = make_run(seeds=(0, 1), n=10)
+    run.training["peak_bytes"] = pd.NA
+    at = run.training["step"] == 2
+    run.training.loc[at, "peak_bytes"] = run.training.loc[at, "defence"].map({"baseline": 100.0, "freelb": 180.0})
+    place = {"kind": "train", "task": run.training["task"].iloc[0], "encoder": run.training["encoder"].iloc[0]}
+    cells = [{**place, "defence": "freelb", "seed": 0, "passes": 3, "parameters": 22_710_000, "portion": None}]
+    (view,) = views(replace(run, info={**run.info, "cells": cells}))
+    table = training_cost(view)
+    assert table is not None
+    assert [cell.text for cell in table.rows[1]][3:7] == ["1.80 ×", "3", "60", "22.7 M"]
+    assert [cell.text for cell in table.rows[0]][3:7] == ["1.00 ×", "–", "60", "–"]
+
+
+def test_every_trial_is_shown(make_run: MakeRun) -> None:
+    run = make_run(n=10)
+    place = {"task": run.training["task"].iloc[0], "encoder": run.training["encoder"].iloc[0], "portion": None}
+    cells = [
+        {**place, "kind": "trial", "defence": "freelb", "values": {"steps": 2}, "validation_loss": 0.41},
+        {**place, "kind": "trial", "defence": "freelb", "values": {"steps": 3}, "validation_loss": 0.4},
+        {**place, "kind": "train", "defence": "freelb", "tuned": {"steps": 3}},
+    ]
+    (view,) = views(replace(run, info={**run.info, "cells": cells}))
+    table = tuning(view)
+    assert table is not None
+    assert [[cell.text for cell in row] for row in table.rows] == [
+        ["freelb", "steps 2", "0.4100", "–", ""],
+        ["freelb", "steps 3", "0.4000", "–", "yes"],
+    ]
+    (untuned,) = views(run)
+    assert tuning(untuned) is None
 
 
 def test_failed_cells_and_exclusions(empty_run: Run) -> None:
