@@ -1,4 +1,4 @@
-"""Control for ASA: as many units are masked as ASA masked, but drawn at random. Cost 2F + 2B.
+"""Control for ASA: units are masked with the probability with which ASA masked, at random. Cost 2F + 2B.
 
 The dose is that of an ASA model of the same suite, task, encoder and seed, at the same step in the same layer; so what
 ASA does better is its choice of the units.

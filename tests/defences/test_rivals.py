@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from tests.defences.conftest import Build
 from tests.models.families import FAMILIES, padded_batch, tiny
 
 Batch = dict[str, Tensor]
+
+DOCS = Path(__file__).parents[2] / "docs"
 
 HARMLESS: dict[str, dict[str, Any]] = {
     "label-smoothing": {"smoothing": 0.0},
@@ -237,6 +240,20 @@ def assert_learnt(loss: Tensor, found: list[Tensor], model: Any) -> None:
     expected = [p.grad for p in model.parameters() if p.grad is not None]
     for one, other in zip(expected, found, strict=True):
         assert torch.allclose(one, other, rtol=1e-9, atol=1e-12)
+
+
+def test_every_method_stands_in_the_documentation() -> None:
+    pages = "".join((DOCS / name).read_text(encoding="utf-8") for name in ("defences.md", "suites.md"))
+    assert [name for name in DEFENCES if f"| `{name}` |" not in pages] == []
+
+
+def test_the_documented_method_of_ones_own_works(tiny_model: Any, batch: Batch) -> None:
+    (code,) = re.findall(r'```python\n("""Embedding noise.*?)```', (DOCS / "defences.md").read_text(), re.DOTALL)
+    module: dict[str, Any] = {"__name__": "noise"}
+    exec(code, module)
+    assert module["Noise"](module["NoiseSettings"](deviation=0.0)).backward(tiny_model, batch) == build_defence(
+        "baseline", {}, "test"
+    ).backward(tiny_model, batch)
 
 
 def test_tavat_starts_a_token_where_it_was_left(tiny_model: Any, batch: Batch) -> None:
