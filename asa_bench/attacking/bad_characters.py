@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import unicodedata
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import Any, Literal
 
 import numpy as np
+from scipy.optimize import differential_evolution
 from textattack import Attack
 from textattack.attack_recipes import AttackRecipe
 from textattack.goal_function_results import GoalFunctionResultStatus
@@ -35,6 +37,9 @@ TABLE = "confusables"
 SCRIPTS = ("GREEK", "CYRILLIC")
 """Scripts whose letters common fonts draw as Latin ones."""
 
+AHEAD = 16
+"""Texts of a generation that are computed at once; those behind the first success were computed in vain."""
+
 Mode = Literal["invisible", "deletions", "reorderings", "homoglyphs"]
 
 
@@ -42,7 +47,14 @@ class BadCharacters(AttackRecipe):  # type: ignore[misc]
     """Untargeted, in one of four modes."""
 
     @staticmethod
-    def build(model_wrapper: Any, mode: Mode, perturbs: int = 5, popsize: int = 32, maxiter: int = 10) -> Attack:
+    def build(
+        model_wrapper: Any,
+        mode: Mode,
+        perturbs: int = 5,
+        popsize: int = 32,
+        maxiter: int = 10,
+        updating: Literal["deferred"] = "deferred",
+    ) -> Attack:
         """The attack.
 
         Args:
@@ -51,7 +63,9 @@ class BadCharacters(AttackRecipe):  # type: ignore[misc]
             perturbs: how many perturbations a text gets; the paper tries 1 to 5.
             popsize: differential evolution's population, per dimension of the search.
             maxiter: generations.
+            updating: a generation is replaced as a whole; a part of the recipe's digest, nothing to choose.
         """
+        del updating
         transformation = {
             "invisible": WordSwapInvisibleCharacters,
             "deletions": WordSwapDeletions,
@@ -63,35 +77,48 @@ class BadCharacters(AttackRecipe):  # type: ignore[misc]
 
 
 class BudgetedEvolution(DifferentialEvolution):  # type: ignore[misc]
-    """TextAttack's search, which ends at its first success and with its budget.
+    """TextAttack's search, which ends at its first success and with its budget, a generation at a time.
 
     Stock goes on after a success, and runs into an ``IndexError`` when the budget is spent. It also makes one text of a
-    pair; here a pair stays one.
+    pair; here a pair stays one. And it takes over each better vector at once, so that it can ask about one text only
+    at a time; here a generation is replaced as a whole (scipy's *deferred* updating).
     """
 
     get_goal_results: Any
     apply_perturbation: Any
 
+    def foresee(self, texts: Sequence[AttackedText]) -> None:
+        """Told of texts that will probably be asked about, one after the other; whoever can computes them at once."""
+
     def perform_search(self, initial_result: Any) -> Any:
         """The first success, else the best text within the budget."""
-        ask, best = self.get_goal_results, initial_result
+        original, best = initial_result.attacked_text, initial_result
+        bounds, precomputed = self.get_bounds_and_precomputed(original, self.max_perturbs)
 
-        def watched(texts: Sequence[AttackedText]) -> Any:
+        def energy(text: AttackedText) -> float:
             nonlocal best
-            results, over = ask(texts)
+            if not self.filter_transformations([text], original, original):
+                return float("inf")
+            results, over = self.get_goal_results([text])
             best = max([best, *results], key=lambda result: (_succeeded(result), result.score))
             if over or not results or _succeeded(best):
                 raise _Finished
-            return results, over
+            return -float(results[0].score)
 
-        self.get_goal_results = watched
-        try:
-            with np.errstate(invalid="ignore"):  # scipy subtracts infinities where constraints refuse everything
-                super().perform_search(initial_result)
-        except _Finished:
-            pass
-        finally:
-            self.get_goal_results = ask
+        def perturbed(vector: Any) -> AttackedText:
+            text: AttackedText = self.apply_perturbation(original, vector, precomputed)
+            return text
+
+        def energies(_: Any, vectors: Iterable[Any]) -> Iterator[float]:
+            texts = list(map(perturbed, vectors))
+            for start in range(0, len(texts), AHEAD):
+                chunk = texts[start : start + AHEAD]
+                self.foresee(chunk)
+                yield from map(energy, chunk)
+
+        options = {"maxiter": self.maxiter, "popsize": self.popsize, "updating": "deferred", "workers": energies}
+        with suppress(_Finished), np.errstate(invalid="ignore"):  # scipy subtracts infinities where all are refused
+            differential_evolution(lambda vector: energy(perturbed(vector)), bounds, **options)
         return best
 
     def check_transformation_compatibility(self, transformation: Any) -> bool:

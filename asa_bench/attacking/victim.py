@@ -122,6 +122,8 @@ class TracedAttack(Attack):  # type: ignore[misc]
         self._ranking = False
         if hasattr(self.search_method, "_get_index_order"):
             self.search_method._get_index_order = self._rank
+        if hasattr(self.search_method, "foresee"):
+            self.search_method.foresee = self._foresee
 
     def attack(self, example: AttackedText, ground_truth_output: int) -> AttackResult:
         """Attack one example, whose length may decide its budget."""
@@ -149,6 +151,10 @@ class TracedAttack(Attack):  # type: ignore[misc]
             return type(self.search_method)._get_index_order(self.search_method, *arguments, **options)
         finally:
             self._ranking = False
+
+    def _foresee(self, texts: Sequence[AttackedText]) -> None:
+        """Have the model's answers to ``texts`` ready; they count as queries only when they are asked for."""
+        self.goal_function._call_model(list(texts))
 
     def _asked(self, texts: Sequence[AttackedText]) -> tuple[list[Any], bool]:
         """The goal function's answers, each of which may be a step of the trace."""
