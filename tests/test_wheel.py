@@ -63,6 +63,6 @@ def test_data_files_are_in_it(wheel: list[str], name: str) -> None:
 
 def test_nothing_else_is_in_it(wheel: list[str]) -> None:
     kinds = {Path(name).suffix for name in wheel if name.startswith("asa_bench/")}
-    assert kinds == {".py", ".typed", ".toml", ".j2", ".css"}
+    assert kinds == {".py", ".typed", ".toml", ".j2", ".css", ".js"}
     assert not [name for name in wheel if name.startswith(("asa_bench/tests", "asa_bench/docs"))]
     assert [name for name in wheel if name.endswith("LICENSE")]
