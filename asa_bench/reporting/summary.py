@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from asa_bench.reporting.formats import listed, p_value, percent, percent_interval, points
 from asa_bench.reporting.view import View
+from asa_bench.stats.guidance import blind
 from asa_bench.stats.intervals import MINIMUM_SEEDS, Estimate
 from asa_bench.stats.metrics import robust_under_all
 from asa_bench.stats.paired import ALPHA, Paired, combine_seeds, examples_needed, holm, paired
@@ -47,7 +48,21 @@ def comparisons(view: View) -> list[Comparison]:
 def sentences(view: View) -> list[str]:
     """The answer for one task and encoder: a sentence per defence, then what it speaks of."""
     *told, scope = _answer(view)
-    return [*told, *_cut(view), scope]
+    return [*told, *_blind_searches(view), *_cut(view), scope]
+
+
+def _blind_searches(view: View) -> list[str]:
+    """Attacks whose guided search is no better than a random one: scores that guide nowhere, or no guide needed."""
+    found = []
+    for attack in view.text_attacks:
+        sides = [view.examples[view.examples["attack"] == name] for name in (attack, f"{attack}-random")]
+        if counts := blind(*sides):
+            found.append(
+                f"Random search succeeds as often as {attack} with the same budget ({counts.random} against "
+                f"{counts.guided} of the {counts.n} examples that both attacked), so that what guides {attack} gains "
+                "nothing here: its numbers say what its changes do, not what a search can find."
+            )
+    return found
 
 
 def _cut(view: View) -> list[str]:

@@ -1,5 +1,7 @@
 from dataclasses import replace
 
+import pandas as pd
+
 from asa_bench.records.schema import EXAMPLES, table
 from asa_bench.records.store import Run
 from asa_bench.reporting.summary import comparisons, sentences
@@ -120,3 +122,14 @@ def test_without_a_baseline_or_an_attack_nothing_is_compared(make_run: MakeRun) 
     assert sentences(alone) == ["No defence shares attacked examples with baseline, so nothing is compared."]
     (no_attack,) = views(make_run(attacks=()))
     assert sentences(no_attack) == ["No attack has given results, so nothing is known about robustness."]
+
+
+def test_a_search_that_random_search_equals_is_told(empty_run: Run) -> None:
+    view = outcomes(empty_run, {"baseline": ["1" * 20 + "0" * 80], "asa": ["1" * 40 + "0" * 60]})
+    control = view.examples.assign(attack="pwws-random")
+    both = replace(view, examples=pd.concat([view.examples, control], ignore_index=True))
+    assert sentences(both)[-2] == (
+        "Random search succeeds as often as pwws with the same budget (140 against 140 of the 200 examples that both "
+        "attacked), so that what guides pwws gains nothing here: its numbers say what its changes do, not what a "
+        "search can find."
+    )
