@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from asa_bench.reporting.formats import percent
-from asa_bench.reporting.tables import Cell, Column, Table, words
+from asa_bench.reporting.tables import Cell, Column, Table, plain, words
 from asa_bench.reporting.view import NOTHING, View
-from asa_bench.stats.effort import robust_within
+from asa_bench.stats.effort import area, robust_within, shared
 
 LIMITS = (
     ("25 queries", "queries", 25.0),
@@ -31,11 +33,59 @@ def limits(view: View) -> Table | None:
         "Robust accuracy if only adversarial texts within a limit counted: found with so many queries at most, with "
         "so many words changed at most, with so much similarity (cosine of sentence embeddings) at least. The attacks "
         "did not look for the smallest change: more examples may be breakable by as few words or as similar texts. "
+        "Mean over budgets: averaged over all budgets from none to the attack's own (the area under the curve). "
         "Examples and seeds are those of the comparison; the bounds of the 95 % intervals are in the CSV file.",
         [Column("Attack", numeric=False), Column("Defence", numeric=False)]
-        + [Column(f"{title}, %", interval=True) for title, _, _ in LIMITS],
+        + [Column(f"{title}, %", interval=True) for title, _, _ in LIMITS]
+        + [Column("Mean over budgets, %")],
         [row for row in rows if row],
     )
+
+
+def common(view: View) -> Table | None:
+    """The attacks on the same examples for every defence; None where there are none, or one defence alone."""
+    rows = [_common_row(view, attack, defence) for attack in view.text_attacks for defence in view.defences]
+    if len(view.defences) < 2 or not any(rows):
+        return None
+    return Table(
+        "common-examples",
+        "On the same examples",
+        "Success rate: over the examples that every defence had right before the attack. Medians: over those that the "
+        "attack then turned wrong for every defence. Both of the same seed, pooled over seeds; the same examples for "
+        "all, where the rates and means of the table of attacks are over each defence's own.",
+        [
+            Column("Attack", numeric=False),
+            Column("Defence", numeric=False),
+            Column("Success rate, %"),
+            Column("All lost"),
+            Column("Queries, median"),
+            Column("Words changed, median"),
+            Column("Similarity, median"),
+        ],
+        [row for row in rows if row],
+    )
+
+
+def _common_row(view: View, attack: str, defence: str) -> list[Cell]:
+    rows = view.examples[view.examples["attack"] == attack]
+    attacked, lost = shared(rows, ("succeeded", "failed")), shared(rows, ("succeeded",))
+    own, changed = attacked[attacked["defence"] == defence], lost[lost["defence"] == defence]
+    if own.empty:
+        return []
+    rate = float((own["outcome"] == "succeeded").mean())
+    medians = [_median(changed[name]) for name in ("queries", "words_changed", "similarity")]
+    return [
+        words(attack),
+        words(defence),
+        Cell(rate, percent(rate), f"n = {len(own):,}"),
+        plain(len(changed), 0),
+        *(plain(value, digits) for value, digits in zip(medians, (1, 1, 2), strict=True)),
+    ]
+
+
+def _median(values: pd.Series) -> float | None:
+    known = values.dropna()
+    return float(known.median()) if len(known) else None
 
 
 def _row(view: View, attack: str, defence: str) -> list[Cell]:
@@ -48,4 +98,6 @@ def _row(view: View, attack: str, defence: str) -> list[Cell]:
         beyond = measure == "queries" and limit > (view.budget(attack) or limit)
         value, low, high, _ = NOTHING if beyond else robust_within(rows, measure, limit)
         cells.append(Cell(value, percent(value), "", low, high))
-    return cells
+    budget = view.budget(attack)
+    mean = area(rows, budget).value if budget else None
+    return [*cells, Cell(mean, percent(mean))]

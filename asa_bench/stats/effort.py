@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import pandas as pd
@@ -41,6 +41,29 @@ def curve(rows: pd.DataFrame, measure: str) -> pd.Series:
     steps = [0.0, *sorted({value for value in spent if 0 < value < math.inf})]
     limits = [_complement(step) for step in steps] if measure == "similarity" else steps
     return pd.Series([float((spent > step).groupby(rows["seed"]).mean().mean()) for step in steps], index=limits)
+
+
+def area(rows: pd.DataFrame, budget: int) -> Estimate:
+    """Robust accuracy averaged over every budget up to ``budget`` queries: the area under its curve, over seeds.
+
+    Undefined when no success has its queries.
+    """
+    if not known(rows, "queries"):
+        return Estimate(None, None, None, len(rows))
+    held = effort(rows, "queries").clip(upper=budget) / budget
+    seeds = [Estimate(float(seed.mean()), None, None, len(seed)) for _, seed in held.groupby(rows["seed"])]
+    return combine("robust_accuracy", seeds)
+
+
+def shared(rows: pd.DataFrame, outcomes: Collection[str]) -> pd.DataFrame:
+    """The rows of one attack on the examples that ended in one of ``outcomes`` for every defence, within a seed.
+
+    *succeeded*: what every defence lost, so that means are over the same examples, where those over each one's own
+    successes lack the hard ones that it held. *succeeded* and *failed*: what every defence had right before.
+    """
+    found = rows[rows["outcome"].isin(list(outcomes))]
+    counts = found.groupby(["seed", "example_id"])["defence"].transform("nunique")
+    return found[counts == rows["defence"].nunique()]
 
 
 def known(rows: pd.DataFrame, measure: str) -> bool:

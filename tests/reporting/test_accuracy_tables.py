@@ -65,3 +65,11 @@ def test_other_domains_and_calibration(make_run: MakeRun) -> None:
 def test_the_note_says_what_the_seeds_allow(make_run: MakeRun, seeds: tuple[int, ...], note: str) -> None:
     (view,) = views(make_run(seeds=seeds, n=20))
     assert interval_note(view) == note
+
+
+def test_similarity_that_the_attack_itself_asked_for_is_marked(make_run: MakeRun) -> None:
+    protocols = {"pwws": {"frame": {"similarity": 0.84}}, "deepwordbug": {"protocol": "recipe"}}
+    (view,) = views(make_run(n=20, protocols=protocols))
+    marked = attack_detail(view, ["deepwordbug", "pwws"], "attacks", "t").caption
+    assert marked.endswith(" Similarity of pwws: judged by the attack's own constraint, not by a stranger.")
+    assert "own constraint" not in attack_detail(view, ["deepwordbug"], "attacks", "t").caption

@@ -50,7 +50,7 @@ def test_no_figure_and_no_number_without_similarity(make_run: MakeRun) -> None:
         assert [plot.name for plot in effort(bare)] == EFFORT[:2]
     table = effort_tables.limits(bare)
     assert table is not None
-    assert [cell.text for cell in table.rows[0]][-2:] == ["–", "–"]
+    assert [cell.text for cell in table.rows[0]][-3:-1] == ["–", "–"]
 
 
 def test_table_of_limits(view: View) -> None:
@@ -100,3 +100,19 @@ def test_no_data_no_table_and_no_figure(empty_run: Run) -> None:
     view = View("t", "e", {}, empty_run.results, empty_run.examples, empty_run.training)
     assert effort_tables.limits(view) is None
     assert list(effort(view)) == []
+
+
+def test_the_same_examples_for_every_defence(make_run: MakeRun) -> None:
+    (view,) = views(make_run(n=60, seeds=(0, 1)))
+    table = effort_tables.common(view)
+    assert table is not None
+    rows = view.examples[view.examples["attack"] == "pwws"]
+    right = (
+        rows[rows["outcome"].isin(["succeeded", "failed"])].groupby(["seed", "example_id"])["defence"].nunique() == 4
+    )
+    own = rows[rows["defence"] == "asa"].set_index(["seed", "example_id"])["outcome"][right[right].index]
+    found = next(row for row in table.rows if [cell.text for cell in row[:2]] == ["pwws", "asa"])
+    assert found[2].value == (own == "succeeded").mean()
+    assert found[2].note == f"n = {len(own)}"
+    (alone,) = views(make_run(n=20, defences=("asa",)))
+    assert effort_tables.common(alone) is None

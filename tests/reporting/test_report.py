@@ -46,7 +46,16 @@ def test_every_file_of_the_contract_is_written(make_run: MakeRun) -> None:
     index = write_report(make_run(n=30))
     assert index.name == "index.html"
     names = {str(path.relative_to(index.parent)) for path in index.parent.rglob("*") if path.is_file()}
-    stems = {"comparison", "attacks", "limits", "out-of-domain", "calibration", "training-cost", "masked-ratio"}
+    stems = {
+        "comparison",
+        "attacks",
+        "limits",
+        "common-examples",
+        "out-of-domain",
+        "calibration",
+        "training-cost",
+        "masked-ratio",
+    }
     figures = {"accuracy", *EFFORT, "pareto", "training-cost", "loss", "masked-ratio"}
     expected = {f"tables/{stem}.{kind}" for stem in stems for kind in ("csv", "md", "tex")}
     expected |= {f"figures/{stem}.{kind}" for stem in figures for kind in ("svg", "png")}

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from asa_bench.records.schema import EXAMPLES, table
-from asa_bench.stats.effort import MEASURES, curve, robust_within
+from asa_bench.stats.effort import MEASURES, area, curve, robust_within, shared
 
 
 def rows(*outcomes: tuple[str, Any, Any, Any, Any], seed: int = 0) -> pd.DataFrame:
@@ -86,3 +86,19 @@ def test_no_rows_no_curve(measure: str) -> None:
 def test_successes_for_nothing_start_the_curve_low() -> None:
     free = rows(("failed", 50, None, None, None), ("succeeded", 9, None, 0, 1.0))
     assert [list(curve(free, measure)) for measure in ("words", "similarity")] == [[0.5], [0.5]]
+
+
+def test_the_area_is_the_mean_over_all_budgets(five: pd.DataFrame) -> None:
+    budgets = [robust_within(five, "queries", limit).value for limit in range(50)]
+    assert area(five, 50).value == pytest.approx(sum(filter(None, budgets)) / 50)
+    assert area(five, 50).value == pytest.approx((10 + 30 + 50) / 50 / 5)
+    assert area(rows(("failed", 50, None, None, None)), 50).value == 1.0
+
+
+def test_only_what_is_so_for_every_defence_is_shared(five: pd.DataFrame) -> None:
+    other = five.assign(defence="other", outcome=["failed", "failed", "failed", "succeeded", "failed"])
+    both = pd.concat([five, other], ignore_index=True)
+    assert set(shared(both, ("succeeded",))["example_id"]) == {"3"}
+    assert sorted(shared(both, ("succeeded",))["defence"]) == ["d", "other"]
+    assert set(shared(both, ("succeeded", "failed"))["example_id"]) == {"2", "3", "4"}
+    assert shared(five, ("succeeded",))["example_id"].tolist() == ["3", "4"]
