@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,9 @@ from asa_bench.assets import asset_digests, asset_path
 from asa_bench.attacking.workers import AttackWorkers
 from asa_bench.core.environment import git_state, hardware, now, versions
 from asa_bench.core.errors import InputError
-from asa_bench.core.files import read_json, write_json
+from asa_bench.core.files import read_json, write_json, write_text
 from asa_bench.core.fingerprint import fingerprint
+from asa_bench.models.card import Measured, model_card
 from asa_bench.plan import Cell, Plan, default_directory, refuse_changed
 from asa_bench.records import schema
 from asa_bench.records.directory import RunDirectory
@@ -27,7 +28,7 @@ from asa_bench.running import Attacker, CellRunner, Progress
 from asa_bench.stats.floor import under_floor
 from asa_bench.stats.metrics import results
 from asa_bench.suite import LoadedSuite, load_suite
-from asa_bench.suite_plan import make_plan
+from asa_bench.suite_plan import SuitePlan, make_plan
 
 
 class Silent:
@@ -133,9 +134,45 @@ def finish(plan: Plan, directory: RunDirectory, info: dict[str, Any]) -> Run:
     warnings = [*_failures(cells), *under_floor(tables["predictions"], floors), *map(_invalidity, invalid)]
     ended = {"end": info["end"] or now(), "warnings": warnings, "invalid": invalid, "cells": cells}
     write_json(directory.path / "run.json", {**info, **ended})
+    write_cards(plan, directory, metrics)
     finished = load_run(directory.path)
     write_report(finished)
     return finished
+
+
+def write_cards(plan: Plan, directory: RunDirectory, metrics: pd.DataFrame) -> None:
+    """Put what was measured of each checkpoint into its model card."""
+    if not isinstance(plan, SuitePlan):
+        return  # a model that the user gave is the user's
+    for cell in plan.cells:
+        card = plan.checkpoint(cell, directory.path / "models") / "README.md"
+        if cell.kind == "train" and cell.portion is None and card.is_file():
+            examples = directory.state(cell.name).get("examples", 0)
+            method = plan.defence(cell.defence).method
+            columns = (cell.task, cell.encoder, cell.defence, method, cell.seed, examples)
+            write_text(card, model_card(*columns, measured=list(_measured(plan, cell, metrics))))
+
+
+def _measured(plan: Plan, cell: Cell, metrics: pd.DataFrame) -> Iterator[Measured]:
+    """Clean accuracy, robust accuracy under each valid text attack, and the worst case."""
+    text = {attack.name: attack.protocol() for attack in plan.attacks if attack.kind == "text"}
+    places = [metrics[name] == cell.columns[name] for name in schema.CELL]
+    own = metrics[pd.concat(places, axis=1).fillna(value=False).all(axis=1)]  # the aggregate has no seed
+    for metric, attack, value, n in own[["metric", "attack", "value", "n"]].itertuples(index=False):
+        if pd.isna(value) or metric not in CARD_METRICS or (metric == "robust_accuracy" and attack not in text):
+            continue
+        frame = text.get(attack, {})
+        kept: dict[str, Any] = {key: frame[key] for key in ("query_budget", "fingerprint") if key in frame}
+        under = f" under {attack}" if pd.notna(attack) else ""
+        yield Measured(f"{CARD_METRICS[metric]}{under}", float(value), int(n), kept)
+
+
+CARD_METRICS = {
+    "clean_accuracy": "clean accuracy",
+    "robust_accuracy": "robust accuracy",
+    "worst_case_accuracy": "worst case over all attacks",
+}
+"""What a model card tells, and in which words."""
 
 
 CELL_TABLES = {name: kind for name, kind in TABLES.items() if name not in ("results", "curves")}

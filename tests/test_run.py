@@ -110,6 +110,23 @@ def test_models_are_plain_checkpoints(finished: Run) -> None:
     assert done.stdout == "{0: 'neg', 1: 'pos'}\n"
 
 
+def test_model_cards_have_what_was_measured(finished: Run) -> None:
+    from huggingface_hub import ModelCard
+
+    card = ModelCard.load(finished.path / "models/reviews/tiny-bert/asa-ratio/0/README.md")
+    own = finished.results.query("defence == 'asa-ratio' and seed == 0").set_index(["metric", "attack"])["value"]
+    found = {result.metric_name: result.metric_value for result in card.data.eval_results}
+    assert found == {
+        "clean accuracy": round(own["clean_accuracy"].iloc[0], 4),
+        "robust accuracy under deepwordbug": round(own["robust_accuracy", "deepwordbug"], 4),
+        "worst case over all attacks": round(own["worst_case_accuracy"].iloc[0], 4),
+    }
+    robust = next(one for one in card.data.eval_results if "deepwordbug" in one.metric_name)
+    fingerprint = finished.info["protocols"]["deepwordbug"]["fingerprint"]
+    assert robust.metric_args == {"examples": 8, "query_budget": 40, "fingerprint": fingerprint}
+    assert "| robust accuracy under deepwordbug | " in card.text
+
+
 def test_a_second_run_does_nothing_anew(tiny_suite: dict[str, Any], finished: Run) -> None:
     listener = Listener()
     before = (finished.path / "results.csv").read_bytes()
