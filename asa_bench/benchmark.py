@@ -146,8 +146,10 @@ def write_cards(plan: Plan, directory: RunDirectory, metrics: pd.DataFrame) -> N
         return  # a model that the user gave is the user's
     for cell in plan.cells:
         card = plan.checkpoint(cell, directory.path / "models") / "README.md"
-        if cell.kind == "train" and cell.portion is None and card.is_file():
-            examples = directory.state(cell.name).get("examples", 0)
+        done = directory.status(cell.name, cell.key) == "done"
+        if cell.kind == "train" and cell.portion is None and done and card.is_file():
+            known = directory.state(cell.name).get("examples")  # runs of earlier versions do not say
+            examples = known or len(plan.training_examples(cell.task))
             method = plan.defence(cell.defence).method
             columns = (cell.task, cell.encoder, cell.defence, method, cell.seed, examples)
             write_text(card, model_card(*columns, measured=list(_measured(plan, cell, metrics))))

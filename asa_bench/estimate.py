@@ -95,11 +95,7 @@ def _expected(plan: SuitePlan, cell: Cell, speed: Speed) -> tuple[float, int]:
     """Seconds and the most queries that a cell is expected to take."""
     size = plan.suite.train.batch_size
     if cell.kind in ("train", "trial"):
-        entry = plan.defence(cell.defence)
-        passes = plan.method(entry).passes
-        examples = len(plan.training_examples(cell.task, cell.portion))
-        steps = plan.train_settings(cell.task, entry, cell.portion).steps_on(examples)
-        return steps * passes * speed.step, 0
+        return _expected_training(plan, cell, speed)
     if cell.kind == "view" and plan.suite.views:
         views = plan.suite.views
         passes = 4 + len(views.radii) * (3 * views.steps + 1)  # a backward pass counts as two forward ones
@@ -110,3 +106,15 @@ def _expected(plan: SuitePlan, cell: Cell, speed: Speed) -> tuple[float, int]:
     attack = plan.attack(cell)
     most = attack.settings.examples * (attack.budget or attack.recipe.query_budget)
     return EARLY_SHARE * most / size * speed.forward, most
+
+
+def _expected_training(plan: SuitePlan, cell: Cell, speed: Speed) -> tuple[float, int]:
+    values = plan.trial_values(cell) if cell.kind == "trial" else {}
+    entry, size = plan.defence(cell.defence).varied(values), plan.suite.train.batch_size
+    examples = len(plan.training_examples(cell.task, cell.portion))
+    steps = plan.train_settings(cell.task, entry, cell.portion, values).steps_on(examples)
+    seconds, tuning = steps * plan.method(entry).passes * speed.step, plan.loaded.tuning
+    if cell.kind == "train" or tuning is None:
+        return seconds, 0
+    most = tuning.settings.examples * (tuning.budget or tuning.recipe.query_budget)
+    return seconds + EARLY_SHARE * most / size * speed.forward, most

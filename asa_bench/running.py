@@ -22,7 +22,7 @@ from asa_bench.core.files import DISK_ERRORS, write_text
 from asa_bench.core.seeding import derive_seed
 from asa_bench.defences.asa import ASA
 from asa_bench.defences.base import Defence
-from asa_bench.defences.training import TrainSettings, train
+from asa_bench.defences.training import TrainingFailedError, TrainSettings, train
 from asa_bench.models.card import model_card
 from asa_bench.models.checkpoint import read_weights, save_checkpoint, weights_digest, write_weights
 from asa_bench.models.classifier import load_classifier, new_classifier
@@ -147,10 +147,11 @@ class CellRunner:
         self._progress.finish(cell, state["status"], state["seconds"], state["error"])
 
     def _need(self, cell: Cell) -> None:
-        """Raise when a cell that this one works on failed."""
+        """Raise when a cell that this one works on is not there."""
         for name in cell.needs:
-            if self._directory.state(name).get("status") == "failed":
-                raise RuntimeError(f"needs {name}, which failed")
+            status = self._directory.state(name).get("status")
+            if status != "done":
+                raise RuntimeError(f"needs {name}, which {'failed' if status == 'failed' else 'is not done'}")
 
     def _checkpoint(self, cell: Cell) -> Path:
         return self._plan.checkpoint(cell, self._models)
@@ -165,7 +166,8 @@ class CellRunner:
         card = model_card(cell.task, cell.encoder, entry.name, entry.method, cell.seed, trained.examples)
         save_checkpoint(trained.model, trained.tokenizer, checkpoint, card)
         _write(folder / "training.parquet", cell, trained.records, schema.TRAINING)
-        write_weights(folder / DEFENCE, trained.defence.state())
+        if any(True for _ in trained.defence.parameters()):  # TAVAT's table is of no use after training
+            write_weights(folder / DEFENCE, trained.defence.state())
         (folder / UNFINISHED).unlink(missing_ok=True)
         found = {"weights": weights_digest(trained.model), **trained.cost()}
         return {**found, "tuned": tuned} if tuned else found
@@ -175,7 +177,10 @@ class CellRunner:
         plan, values = self._suite_plan, self._suite_plan.trial_values(cell)
         entry, checkpoint = plan.defence(cell.defence).varied(values), folder / "model"
         settings = plan.train_settings(cell.task, entry, cell.portion, values)
-        trained = self._fit(cell, entry, settings, folder / UNFINISHED)
+        try:
+            trained = self._fit(cell, entry, settings, folder / UNFINISHED)
+        except TrainingFailedError:  # which is a finding, too
+            return {"values": values, "validation_loss": None, "robust_accuracy": None}
         save_checkpoint(trained.model, trained.tokenizer, checkpoint, "")
         classifier = load_classifier(checkpoint, plan.precision, plan.device, plan.attention(cell.encoder))
         validation = {"validation": plan.clean_datasets(cell.task)["validation"]}
@@ -195,10 +200,13 @@ class CellRunner:
         trials = [self._directory.state(name) for name in cell.needs if name.startswith("trial/")]
         if not trials:
             return {}
+        told = [trial for trial in trials if trial["validation_loss"] is not None]
+        if not told:
+            raise TrainingFailedError("the loss was not finite in any trial; lower train.learning_rate")
         if self._suite_plan.loaded.tuning is not None:
-            best = max(trials, key=lambda trial: float(trial["robust_accuracy"]))
+            best = max(told, key=lambda trial: float(trial["robust_accuracy"]))
         else:
-            best = min(trials, key=lambda trial: float(trial["validation_loss"]))
+            best = min(told, key=lambda trial: float(trial["validation_loss"]))
         return dict(best["values"])
 
     def _fit(self, cell: Cell, entry: DefenceEntry, settings: TrainSettings, unfinished: Path) -> Trained:

@@ -41,7 +41,7 @@ class DefenceEntry(Settings):
     """A method, see ``asa-bench list defences``."""
     settings: dict[str, Any] = Field(default_factory=dict)
     """The method's settings."""
-    tune: dict[str, tuple[Any, ...]] = Field(default_factory=dict)
+    tune: dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]] = Field(default_factory=dict)
     """Values to try for some of the settings, or for the learning rate, warm-up and weight decay of its training."""
 
     @model_validator(mode="before")
@@ -282,10 +282,18 @@ def _tuning(suite: Suite, root: Path, source: str) -> PlannedAttack | None:
     if tune.criterion != "robust-accuracy" or not suite.defence[0].tune:
         return None
     settings = {"recipe": tune.recipe, "examples": tune.examples, "query_budget": tune.query_budget}
+    return _text_attack(AttackSettings(name="tune", **settings), root, f"{source}: tune.recipe")
+
+
+def _text_attack(settings: AttackSettings, root: Path, field: str) -> PlannedAttack:
+    """An attack that says something about robustness."""
     try:
-        return plan_attack(AttackSettings(name="tune", **settings), root)
+        attack = plan_attack(settings, root)
     except InputError as error:
-        raise InputError(f"{source}: tune.recipe: {error}") from None
+        raise InputError(f"{field}: {error}") from None
+    if attack.kind != "text":
+        raise InputError(f"{field}: expected an attack of kind text; '{attack.recipe.name}' is of kind {attack.kind}")
+    return attack
 
 
 def _attacks(suite: Suite, root: Path, source: str) -> tuple[PlannedAttack, ...]:
@@ -313,10 +321,8 @@ def _harvests(suite: Suite, root: Path, source: str) -> dict[str, PlannedAttack]
     for index, entry in enumerate(suite.defence):
         harvest = build_defence(entry.method, entry.settings, source).harvest
         if harvest is not None:
-            try:
-                found[entry.name] = plan_attack(AttackSettings(name=entry.name, **harvest), root)
-            except InputError as error:
-                raise InputError(f"{source}: defence[{index}].recipe: {error}") from None
+            settings = AttackSettings(name=entry.name, **harvest)
+            found[entry.name] = _text_attack(settings, root, f"{source}: defence[{index}].recipe")
     return found
 
 

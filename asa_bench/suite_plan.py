@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from typing_extensions import override
@@ -19,7 +20,7 @@ from asa_bench.models.encoder import Encoder, resolve_encoder
 from asa_bench.models.kinds import kernel
 from asa_bench.models.precision import Kernel, default_device, resolve_precision
 from asa_bench.plan import Cell, Plan, content
-from asa_bench.probes import attention
+from asa_bench.probes import attention, evaluation
 from asa_bench.suite import TUNED_TRAINING, DefenceEntry, LoadedSuite, Suite
 from asa_bench.tasks import Example, TaskSettings, choose, load_task
 
@@ -33,6 +34,7 @@ class SuitePlan(Plan):
 
     loaded: LoadedSuite
     encoders: dict[str, Encoder]
+    _contents: dict[tuple[str, int | None], str] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def suite(self) -> Suite:
@@ -80,14 +82,20 @@ class SuitePlan(Plan):
         suite's own examples.
         """
         tuned = {key: value for key, value in (values or {}).items() if key in TUNED_TRAINING}
-        settings, defence = self.suite.train.model_copy(update=tuned), self.method(entry)
+        settings, defence = TrainSettings.model_validate({**self.suite.train.model_dump(), **tuned}), self.method(entry)
         if portion is None and defence.harvest is None and not settings.equal_compute:
             return settings
         steps = settings.steps_on(len(self.training_examples(task)))
         if settings.equal_compute:
-            most = max(self.method(other).passes for other in self.suite.defence)
-            steps = round(steps * most / defence.passes)
+            steps = max(1, round(steps * self._most_passes / defence.passes))
         return settings.model_copy(update={"steps": steps})
+
+    @cached_property
+    def _most_passes(self) -> int:
+        """Passes of a step of the suite's most expensive method, with whatever values are tried."""
+        entries = self.suite.defence
+        variants = [entry.varied(values) for entry in entries for values in ({}, *entry.trials())]
+        return max(self.method(variant).passes for variant in variants)
 
     def method(self, entry: DefenceEntry) -> Defence[Any]:
         """A new instance of the entry's method."""
@@ -155,7 +163,7 @@ class SuitePlan(Plan):
         curve = suite.curve
         if curve is None:
             return
-        entries = [self.defence(name) for name in curve.defences or [entry.name for entry in suite.defence]]
+        entries = [entry for entry in suite.defence if curve.defences is None or entry.name in curve.defences]
         points = itertools.product(curve.examples, self.tasks, self.encoders, curve.seeds or suite.seeds, entries)
         for portion, task, encoder, seed, entry in points:
             yield from self._model_cells(task, encoder, entry, seed, portion)
@@ -200,14 +208,14 @@ class SuitePlan(Plan):
 
     def _trial_cells(self, task: str, encoder: str, entry: DefenceEntry) -> Iterator[Cell]:
         """A training for every combination of values to try, with the suite's first seed."""
-        seed, tune, attack = self.suite.seeds[0], self.suite.tune, self.loaded.tuning
+        seed, attack = self.suite.seeds[0], self.loaded.tuning
         learnt = self._learnt(task, encoder, entry, seed, None)
         for index, values in enumerate(entry.trials()):
             ingredients = self._training(task, encoder, entry.varied(values), seed, None, values)
             ingredients |= {"source": learnt.key} if learnt else {}
-            ingredients |= {"validation": content(self.clean_datasets(task)["validation"]), "by": tune.criterion}
+            ingredients["validation"] = [evaluation.REVISION, content(self.clean_datasets(task)["validation"])]
             if attack:
-                ingredients |= self._attacking(task, attack, self.tuned_on(task), seed)
+                ingredients["attack"] = self._attacking(task, attack, self.tuned_on(task), seed)
             needs = (learnt.name,) if learnt else ()
             yield Cell("trial", task, encoder, entry.name, seed, str(index), ingredients, needs)
 
@@ -234,6 +242,12 @@ class SuitePlan(Plan):
         needs = (attacked.name, f"evaluate/{attacked.model}")  # which has the temperature
         yield Cell("harvest", task, encoder, source, seed, entry.name, ingredients, needs, portion)
 
+    def _training_content(self, task: str, portion: int | None) -> str:
+        """Fingerprint of the training examples, which many cells need."""
+        if (task, portion) not in self._contents:
+            self._contents[task, portion] = content(self.training_examples(task, portion))
+        return self._contents[task, portion]
+
     def _training(
         self,
         task: str,
@@ -247,7 +261,7 @@ class SuitePlan(Plan):
         settings = self.method(entry).settings
         return {
             "revision": REVISION,
-            "examples": content(self.training_examples(task, portion)),
+            "examples": self._training_content(task, portion),
             "labels": self.tasks[task].labels,
             "encoder": self.encoders[encoder].digest,
             "attention": self.attention(encoder),

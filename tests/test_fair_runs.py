@@ -13,6 +13,7 @@ from asa_bench.benchmark import run
 from asa_bench.core.errors import InputError
 from asa_bench.records.store import Run
 from asa_bench.suite import load_suite
+from asa_bench.suite_plan import make_plan
 
 from .test_run import Listener
 
@@ -100,6 +101,42 @@ def test_values_are_chosen_by_robust_validation_accuracy(suite: Data, tmp_path: 
     assert not list((tmp_path / "run/cells/trial").rglob("model"))
 
 
+def test_a_trial_that_diverges_is_not_taken(suite: Data, tmp_path: Path) -> None:
+    diverging = {"method": "baseline", "tune": {"learning_rate": [1e30, 1e-3]}}
+    done = run({**suite, "defence": [diverging]}, tmp_path / "run")
+    losses = [cell["validation_loss"] for cell in done.info["cells"] if cell["kind"] == "trial"]
+    assert losses[0] is None
+    assert cells(done, "train")["baseline"]["tuned"] == {"learning_rate": 1e-3}
+
+
+def test_trials_notice_other_training_data(suite: Data) -> None:
+    tuned = {**suite, "tune": {"criterion": "robust-accuracy", "examples": 6}, "defence": TUNED[:1]}
+    fewer = {**tuned, "train": {**suite["train"], "examples": 40}}
+    keys = [{cell.key for cell in make_plan(load_suite(one)).cells if cell.kind == "trial"} for one in (tuned, fewer)]
+    assert len(keys[0]) == 2
+    assert not keys[0] & keys[1]
+
+
+def test_a_curve_keeps_the_suites_order(tiny_suite: Data, suite: Data) -> None:
+    learning = {"method": "adversarial-examples", "examples": 16}
+    curve = {"examples": [24], "defences": ["adversarial-examples", "baseline"]}
+    plan = make_plan(load_suite({**suite, "defence": [{"method": "baseline"}, learning], "curve": curve}))
+    points = [cell.defence for cell in plan.cells if cell.kind == "train" and cell.portion]
+    assert points == ["baseline", "adversarial-examples"]
+
+
+def test_equal_compute_counts_what_is_tried(suite: Data) -> None:
+    changed = copy.deepcopy(suite)
+    changed["train"]["equal_compute"] = True
+    changed["defence"] = [
+        {"method": "baseline", "tune": {"learning_rate": [1e-3, 2e-3]}},
+        {"method": "freelb", "tune": {"steps": [3, 6]}},
+    ]
+    plan = make_plan(load_suite(changed))
+    trials = [cell for cell in plan.cells if cell.kind == "trial"]
+    assert [cell.ingredients["train"]["steps"] for cell in trials] == [72, 72, 24, 12]
+
+
 @pytest.mark.parametrize(
     ("defences", "message"),
     [
@@ -118,6 +155,11 @@ def test_values_are_chosen_by_robust_validation_accuracy(suite: Data, tmp_path: 
             "defence[1].tune: what it learns from cannot be tuned",
         ),
         ([{"method": "baseline", "tune": 3}], "defence[0].tune: expected a table, got 3"),
+        ([{"method": "baseline", "tune": {"learning_rate": []}}], "defence[0].tune.learning_rate: expected at least 1"),
+        (
+            [{"method": "baseline"}, {"method": "adversarial-examples", "recipe": "input-reduction"}],
+            "defence[1].recipe: expected an attack of kind text; 'input-reduction' is of kind diagnostic",
+        ),
         ([{"method": "adversarial-examples"}], "defence[0].like: no defence 'baseline' stands before it"),
         (
             [{"method": "baseline"}, {"method": "adversarial-examples", "recipe": "deepwordbugs"}],

@@ -9,7 +9,6 @@ from __future__ import annotations
 import unicodedata
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from functools import cache
 from typing import Any, Literal
 
@@ -53,7 +52,6 @@ class BadCharacters(AttackRecipe):  # type: ignore[misc]
         perturbs: int = 5,
         popsize: int = 32,
         maxiter: int = 10,
-        updating: Literal["deferred"] = "deferred",
     ) -> Attack:
         """The attack.
 
@@ -63,9 +61,7 @@ class BadCharacters(AttackRecipe):  # type: ignore[misc]
             perturbs: how many perturbations a text gets; the paper tries 1 to 5.
             popsize: differential evolution's population, per dimension of the search.
             maxiter: generations.
-            updating: a generation is replaced as a whole; a part of the recipe's digest, nothing to choose.
         """
-        del updating
         transformation = {
             "invisible": WordSwapInvisibleCharacters,
             "deletions": WordSwapDeletions,
@@ -86,6 +82,8 @@ class BudgetedEvolution(DifferentialEvolution):  # type: ignore[misc]
 
     get_goal_results: Any
     apply_perturbation: Any
+    constrained = False
+    """Whether constraints may refuse texts, which are then never asked about."""
 
     def foresee(self, texts: Sequence[AttackedText]) -> None:
         """Told of texts that will probably be asked about, one after the other; whoever can computes them at once."""
@@ -113,12 +111,18 @@ class BudgetedEvolution(DifferentialEvolution):  # type: ignore[misc]
             texts = list(map(perturbed, vectors))
             for start in range(0, len(texts), AHEAD):
                 chunk = texts[start : start + AHEAD]
-                self.foresee(chunk)
+                if not self.constrained:
+                    self.foresee(chunk)
                 yield from map(energy, chunk)
 
         options = {"maxiter": self.maxiter, "popsize": self.popsize, "updating": "deferred", "workers": energies}
-        with suppress(_Finished), np.errstate(invalid="ignore"):  # scipy subtracts infinities where all are refused
-            differential_evolution(lambda vector: energy(perturbed(vector)), bounds, **options)
+        try:
+            with np.errstate(invalid="ignore"):  # scipy subtracts infinities where all are refused
+                differential_evolution(lambda vector: energy(perturbed(vector)), bounds, **options)
+        except _Finished:
+            pass
+        except RuntimeError as error:  # scipy hides what went wrong in ``energies`` behind a message of its own
+            raise error.__cause__ or error from None
         return best
 
     def check_transformation_compatibility(self, transformation: Any) -> bool:

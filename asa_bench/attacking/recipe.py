@@ -23,6 +23,10 @@ TRUSTED = ("textattack", "asa_bench")
 """Packages inside which a recipe's ``build`` may point; nothing else is ever imported for a recipe."""
 
 
+REVISIONS = {"asa_bench.attacking.bad_characters.BadCharacters": 2}
+"""Revisions of recipe classes of our own: raised whenever a change to one changes what its attacks do."""
+
+
 class Recipe(Settings):
     """One attack, as its TOML file states it."""
 
@@ -54,7 +58,8 @@ class Recipe(Settings):
     @property
     def digest(self) -> str:
         """Digest of everything that decides what the attack does (not of its descriptions)."""
-        return fingerprint([self.build, self.options] if self.options else self.build)
+        decisive = [self.build, self.options] if self.options else self.build
+        return fingerprint([decisive, REVISIONS[self.build]] if self.build in REVISIONS else decisive)
 
     @field_validator("build")
     @classmethod

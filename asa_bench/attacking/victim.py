@@ -6,6 +6,7 @@ Imports TextAttack: import it only after :func:`asa_bench.assets.textattack_envi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from copy import copy
 from typing import Any, NamedTuple
 
@@ -124,6 +125,7 @@ class TracedAttack(Attack):  # type: ignore[misc]
             self.search_method._get_index_order = self._rank
         if hasattr(self.search_method, "foresee"):
             self.search_method.foresee = self._foresee
+            self.search_method.constrained = bool(self.constraints)
 
     def attack(self, example: AttackedText, ground_truth_output: int) -> AttackResult:
         """Attack one example, whose length may decide its budget."""
@@ -154,7 +156,8 @@ class TracedAttack(Attack):  # type: ignore[misc]
 
     def _foresee(self, texts: Sequence[AttackedText]) -> None:
         """Have the model's answers to ``texts`` ready; they count as queries only when they are asked for."""
-        self.goal_function._call_model(list(texts))
+        with suppress(Exception):  # of a text that may never be asked for; if it is, it is raised then
+            self.goal_function._call_model(list(texts))
 
     def _asked(self, texts: Sequence[AttackedText]) -> tuple[list[Any], bool]:
         """The goal function's answers, each of which may be a step of the trace."""

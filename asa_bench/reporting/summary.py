@@ -58,9 +58,9 @@ def _blind_searches(view: View) -> list[str]:
         sides = [view.examples[view.examples["attack"] == name] for name in (attack, f"{attack}-random")]
         if counts := blind(*sides):
             found.append(
-                f"Random search succeeds as often as {attack} with the same budget ({counts.random} against "
-                f"{counts.guided} of the {counts.n} examples that both attacked), so that what guides {attack} gains "
-                "nothing here: its numbers say what its changes do, not what a search can find."
+                f"Random search succeeds no less often than {attack} with the same budget ({counts.random} against "
+                f"{counts.guided} of the {counts.n} examples that both attacked): no gain by what guides {attack} is "
+                "seen here."
             )
     return found
 

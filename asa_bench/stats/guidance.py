@@ -25,7 +25,8 @@ class Blind(NamedTuple):
 def blind(guided: pd.DataFrame, random: pd.DataFrame) -> Blind | None:
     """The counts when a guided search succeeds no more often than a random one.
 
-    None when it does, or when both attacked fewer than ``FEWEST`` examples.
+    None when it does, when both attacked fewer than ``FEWEST`` examples, and where none or all of them succeed, which
+    tells nothing about the search.
 
     Args:
         guided: rows of the attack on one task and encoder (schema ``EXAMPLES``).
@@ -37,4 +38,5 @@ def blind(guided: pd.DataFrame, random: pd.DataFrame) -> Blind | None:
     ]
     both = pd.concat(sides, axis=1, join="inner", keys=["guided", "random"])
     counts = Blind(int(both["guided"].sum()), int(both["random"].sum()), len(both))
-    return counts if counts.n >= FEWEST and counts.random >= counts.guided else None
+    telling = counts.n >= FEWEST and counts.random > 0 and counts.guided < counts.n
+    return counts if telling and counts.random >= counts.guided else None

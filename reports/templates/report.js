@@ -92,6 +92,7 @@
       queries: columns.queries[row],
       words: columns.words_changed[row],
       similarity: columns.similarity[row],
+      searched: ["ids", "originals", "adversarials"].map((list) => text(list, row) ?? "").join("\n").toLowerCase(),
     }));
   };
 
@@ -175,14 +176,16 @@
     return entry;
   };
 
+  // Rows come in the order of their example ids; those without the number stand last.
+  const last = Number.MAX_VALUE;
   const ORDERS = {
-    "example id": (row) => row.id,
-    "fewest queries": (row) => row.queries ?? Infinity,
-    "most queries": (row) => -(row.queries ?? -Infinity),
-    "fewest words changed": (row) => row.words ?? Infinity,
-    "most words changed": (row) => -(row.words ?? -Infinity),
-    "most alike": (row) => -(row.similarity ?? -Infinity),
-    "least alike": (row) => row.similarity ?? Infinity,
+    "example id": null,
+    "fewest queries": (row) => row.queries ?? last,
+    "most queries": (row) => (row.queries === null ? last : -row.queries),
+    "fewest words changed": (row) => row.words ?? last,
+    "most words changed": (row) => (row.words === null ? last : -row.words),
+    "most alike": (row) => (row.similarity === null ? last : -row.similarity),
+    "least alike": (row) => row.similarity ?? last,
   };
 
   const select = (form, title, name, options, every) => {
@@ -197,9 +200,9 @@
     const fits = (row) =>
       ["place", "defence", "attack", "outcome"].every((key) => !wanted[key] || row[key] === wanted[key]) &&
       (!wanted.label || nameOf(data, row, row.label) === wanted.label) &&
-      (!search || [row.id, row.original, row.adversarial].some((text) => text?.toLowerCase().includes(search)));
+      (!search || row.searched.includes(search));
     const order = ORDERS[wanted.order];
-    return rows.filter(fits).sort((a, b) => compare(order(a), order(b)) || compare(a.id, b.id));
+    return order ? rows.filter(fits).sort((a, b) => order(a) - order(b)) : rows.filter(fits);
   };
 
   const browse = async (root) => {
@@ -240,7 +243,11 @@
       if (first) first.open = true;
       root.scrollIntoView();
     };
-    form.addEventListener("input", update);
+    let pending;
+    form.addEventListener("input", (event) => {
+      clearTimeout(pending);
+      pending = setTimeout(update, event.target.type === "search" ? 150 : 0);
+    });
     form.addEventListener("submit", (event) => event.preventDefault());
     more.addEventListener("click", next);
     window.addEventListener("hashchange", follow);
@@ -252,5 +259,5 @@
   document.querySelectorAll("figure.table table").forEach(makeSortable);
   document.querySelectorAll("button.copy").forEach(makeCopy);
   const root = document.getElementById("browser");
-  if (root) browse(root);
+  if (root) browse(root).catch(() => (document.getElementById("no-browser").hidden = false));
 })();

@@ -57,3 +57,23 @@ def test_a_text_without_look_alikes_is_no_error(classifier: Classifier) -> None:
     attack = built(classifier, "bad-characters-homoglyphs", budget=20)
     [row] = rows_of(attack, [Example("digits", ("12 345",), label)])
     assert (row["outcome"], row["candidates"]) == ("failed", 0)
+
+
+def test_what_is_computed_ahead_is_asked_about_one_by_one(classifier: Classifier) -> None:
+    label = int(classifier.logits([("this good film was great",)]).argmax())
+    attack = built(classifier, "bad-characters-deletions", budget=21)
+    asked: list[int] = []
+    ask = attack.goal_function.model
+
+    def listening(texts: list[Any]) -> Any:
+        asked.append(len(texts))
+        if len(asked) == 3:
+            raise ValueError("a text that may never be asked about")
+        return ask(texts)
+
+    attack.goal_function.model = listening
+    [row] = rows_of(attack, [Example("one", ("this good film was great",), label)], "bad-characters-deletions")
+    assert row["queries"] <= 21
+    assert asked[0] == 1
+    assert max(asked) > 1
+    assert row["outcome"] in ("succeeded", "failed")

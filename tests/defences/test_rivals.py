@@ -210,6 +210,23 @@ def test_fgm_learns_clean_and_perturbed(tiny_model: Any, batch: Batch) -> None:
     assert_learnt(expected, found, tiny_model)
 
 
+@pytest.mark.parametrize("name", ["freelb", "tavat"])
+def test_every_step_of_the_path_is_learnt(name: str, tiny_model: Any, batch: Batch) -> None:
+    path = deltas(name, {"steps": 3}, tiny_model, batch)
+    seed_everything(3)
+    found = gradients(name, {"steps": 3}, tiny_model, batch)
+    assert len(path) == 3
+    assert_learnt(torch.stack([loss_at(tiny_model, batch, delta) for delta in path]).mean(), found, tiny_model)
+
+
+def test_label_smoothing_learns_softened_labels(tiny_model: Any, batch: Batch) -> None:
+    found = gradients("label-smoothing", {"smoothing": 0.2}, tiny_model, batch)
+    logarithms = tiny_model(**inputs_of(batch)).logits.log_softmax(dim=-1)
+    targets = torch.full_like(logarithms, 0.1)
+    targets[torch.arange(3), batch["labels"]] += 0.8
+    assert_learnt(-(targets * logarithms).sum(dim=-1).mean(), found, tiny_model)
+
+
 def test_r_drop_learns_the_task_twice_and_the_agreement(tiny_model: Any, batch: Batch) -> None:
     tiny_model.train()
     seed_everything(3)

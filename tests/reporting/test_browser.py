@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shutil
 import zlib
 from collections.abc import Iterator
@@ -87,6 +88,11 @@ class Visit:
         self.page.goto(f"{index.as_uri()}{fragment}")
         self.page.wait_for_selector("#browser details")
 
+    def search(self, text: str, told: str) -> None:
+        """Type into the search box, and wait until the count says so."""
+        self.page.get_by_label("Search").fill(text)
+        self.page.locator("#browser output", has_text=re.compile(f"^{told}")).wait_for()
+
     def count(self) -> str:
         return str(self.page.locator("#browser output").inner_text())
 
@@ -106,16 +112,14 @@ def test_examples_are_filtered_searched_and_put_in_order(make_run: MakeRun, brow
     chosen = run.examples.query("outcome == 'succeeded' and defence == 'asa'")
     visit.page.locator("select[name=outcome]").select_option("succeeded")
     visit.page.locator("select[name=defence]").select_option("asa")
-    assert visit.count().startswith(f"{len(chosen)} of ")
-    visit.page.get_by_label("Search").fill(chosen["example_id"].iloc[0])
+    visit.page.locator("#browser output", has_text=re.compile(f"^{len(chosen)} of ")).wait_for()
     same = chosen[chosen["example_id"] == chosen["example_id"].iloc[0]]
-    assert visit.count().startswith(f"{len(same)} of ")
-    visit.page.get_by_label("Search").fill("")
+    visit.search(chosen["example_id"].iloc[0], f"{len(same)} of ")
+    visit.search("", f"{len(chosen)} of ")
     visit.page.locator("select[name=order]").select_option("most queries")
     visit.page.locator("#browser summary").first.click()
     assert f"{chosen['queries'].max()} queries" in visit.page.locator("#browser details").first.inner_text()
-    visit.page.get_by_label("Search").fill("no text has this in it")
-    assert visit.count().startswith("0 of ")
+    visit.search("no text has this in it", "0 of ")
     visit.close()
 
 

@@ -25,7 +25,9 @@ def rows(outcomes: str, start: int = 0) -> pd.DataFrame:
         (rows("s" * 5 + "f" * 20), rows("s" * 9 + "f" * 16), Blind(5, 9, 25)),
         (rows("s" * 5 + "f" * 14), rows("s" * 9 + "f" * 10), None),  # too few
         (rows("f" * 21), rows("k" * 2 + "f" * 19), None),  # too few that both attacked
-        (rows("f" * 30 + "s" * 20), rows("s" * 20, start=30), Blind(20, 20, 20)),
+        (rows("f" * 30 + "s" * 20 + "f" * 2), rows("s" * 20 + "f" * 2, start=30), Blind(20, 20, 22)),
+        (rows("s" * 20), rows("s" * 20), None),  # all of them
+        (rows("f" * 20), rows("f" * 20), None),  # none
         (rows("s" * 30), rows(""), None),
     ],
 )
