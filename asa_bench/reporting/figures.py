@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,6 +18,9 @@ from asa_bench.reporting.trade_off_figures import learning_curve, pareto
 from asa_bench.reporting.training_figures import losses, masked_ratio
 from asa_bench.reporting.view import View
 from asa_bench.stats.intervals import Estimate
+
+MANY = 5
+"""Attacks beyond which their names are wrapped, so that a figure stays as wide as a page."""
 
 
 def figures(view: View) -> list[Plot]:
@@ -33,7 +38,8 @@ def accuracy(view: View) -> Plot | None:
     series = {name: values for name, values in series.items() if any(e.value is not None for e in values)}
     if not series:
         return None
-    figure = Figure(figsize=(max(5.6, 1.6 * len(conditions) + 2.2), 3.6), layout="constrained")
+    room = 1.6 if len(conditions) <= MANY else 1.0  # inches; the page scales a wider figure down, letters too
+    figure = Figure(figsize=(max(5.6, room * len(conditions) + 2.2), 3.6), layout="constrained")
     axes = figure.add_subplot()
     for position, (name, estimates) in enumerate(series.items()):
         _points(axes, estimates, position, len(series), short(name))
@@ -109,9 +115,10 @@ def _points(axes: Axes, estimates: list[Estimate], position: int, count: int, la
 def _tick(view: View, label: str, metric: str, attack: str | None) -> str:
     seeds = [view.estimate(d, metric, attack, seed).n for d in view.defences for seed in view.seeds(d)]
     sizes = sorted({n for n in seeds if n})
+    name = "\n".join(textwrap.wrap(short(label), 12, break_long_words=False))
     if not sizes:
-        return f"{short(label)}\n(no data)"
-    return f"{short(label)}\n(n = {sizes[0]:,}{f' to {sizes[-1]:,}' if len(sizes) > 1 else ''})"
+        return f"{name}\n(no data)"
+    return f"{name}\n(n = {sizes[0]:,}{f' to {sizes[-1]:,}' if len(sizes) > 1 else ''})"
 
 
 def _in_words(conditions: list[tuple[str, str, str | None]], series: dict[str, list[Estimate]]) -> str:
