@@ -88,7 +88,10 @@ def test_without_a_command_there_is_help(cli: Cli, arguments: list[str]) -> None
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["quikstart"], "unknown suite 'quikstart'; did you mean 'quickstart'? (known: asa, attacks, quickstart)"),
+        (
+            ["quikstart"],
+            "unknown suite 'quikstart'; did you mean 'quickstart'? (known: asa, attacks, defences, quickstart)",
+        ),
         (["no/such.toml"], "no/such.toml: no such suite file"),
         (["quickstart", "--set", "epochs"], "--set epochs: expected key=value"),
         (["quickstart", "--set", "attack.bert.examples=3"], "--set attack.bert.examples=3: no entry 'bert'"),
@@ -426,18 +429,7 @@ def test_list_as_text(cli: Cli) -> None:
     code, out, err = cli("list", "defences")
     assert (code, err) == (0, "")
     names = [line.split()[0] for line in out.splitlines()]
-    assert names == [
-        "name",
-        "baseline",
-        "freelb",
-        "asa",
-        "asa-official",
-        "asa-ratio",
-        "two-pass",
-        "random-mask",
-        "s-attend",
-        "smoothing-bias",
-    ]
+    assert names == ["name", *DEFENCES]
 
 
 def test_doctor(cli: Cli) -> None:
