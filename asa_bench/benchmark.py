@@ -144,27 +144,28 @@ def write_cards(plan: Plan, directory: RunDirectory, metrics: pd.DataFrame) -> N
     """Put what was measured of each checkpoint into its model card."""
     if not isinstance(plan, SuitePlan):
         return  # a model that the user gave is the user's
+    protocols = {attack.name: attack.protocol() for attack in plan.attacks if attack.kind == "text"}
     for cell in plan.cells:
+        if cell.kind != "train" or cell.portion is not None:
+            continue
         card = plan.checkpoint(cell, directory.path / "models") / "README.md"
-        done = directory.status(cell.name, cell.key) == "done"
-        if cell.kind == "train" and cell.portion is None and done and card.is_file():
+        if card.is_file() and directory.status(cell.name, cell.key) == "done":
             known = directory.state(cell.name).get("examples")  # runs of earlier versions do not say
             examples = known or len(plan.training_examples(cell.task))
             method = plan.defence(cell.defence).method
             columns = (cell.task, cell.encoder, cell.defence, method, cell.seed, examples)
-            write_text(card, model_card(*columns, measured=list(_measured(plan, cell, metrics))))
+            write_text(card, model_card(*columns, measured=list(_measured(cell, metrics, protocols))))
 
 
-def _measured(plan: Plan, cell: Cell, metrics: pd.DataFrame) -> Iterator[Measured]:
-    """Clean accuracy, robust accuracy under each valid text attack, and the worst case."""
-    text = {attack.name: attack.protocol() for attack in plan.attacks if attack.kind == "text"}
+def _measured(cell: Cell, metrics: pd.DataFrame, text: Mapping[str, Mapping[str, Any]]) -> Iterator[Measured]:
+    """Clean accuracy, robust accuracy under each valid attack of ``text`` (names and protocols), and the worst case."""
     places = [metrics[name] == cell.columns[name] for name in schema.CELL]
     own = metrics[pd.concat(places, axis=1).fillna(value=False).all(axis=1)]  # the aggregate has no seed
     for metric, attack, value, n in own[["metric", "attack", "value", "n"]].itertuples(index=False):
         if pd.isna(value) or metric not in CARD_METRICS or (metric == "robust_accuracy" and attack not in text):
             continue
         frame = text.get(attack, {})
-        kept: dict[str, Any] = {key: frame[key] for key in ("query_budget", "fingerprint") if key in frame}
+        kept = {str(key): frame[key] for key in ("query_budget", "fingerprint") if key in frame}
         under = f" under {attack}" if pd.notna(attack) else ""
         yield Measured(f"{CARD_METRICS[metric]}{under}", float(value), int(n), kept)
 

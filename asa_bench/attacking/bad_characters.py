@@ -46,13 +46,7 @@ class BadCharacters(AttackRecipe):  # type: ignore[misc]
     """Untargeted, in one of four modes."""
 
     @staticmethod
-    def build(
-        model_wrapper: Any,
-        mode: Mode,
-        perturbs: int = 5,
-        popsize: int = 32,
-        maxiter: int = 10,
-    ) -> Attack:
+    def build(model_wrapper: Any, mode: Mode, perturbs: int = 5, popsize: int = 32, maxiter: int = 10) -> Attack:
         """The attack.
 
         Args:

@@ -14,7 +14,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
@@ -64,7 +63,7 @@ class CreAT(Defence[CreATSettings]):
             return F.cross_entropy(output.logits, labels) - settings.weight * cosine
 
         embeddings, _ = embedded_inputs(model, batch)  # (B, L, H)
-        start = torch.randn_like(embeddings) * settings.noise * batch["attention_mask"].unsqueeze(-1)
+        start = perturbation.noise(embeddings, batch["attention_mask"], settings.noise)
         step = partial(perturbation.ascend, step_size=settings.step_size, max_norm=settings.max_norm)
         delta = perturbation.climb(objective, start, settings.steps, step)
         adversarial = F.cross_entropy(perturbed(model, batch, delta).logits, labels)

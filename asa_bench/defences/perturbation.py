@@ -30,6 +30,11 @@ def start(embeddings: Tensor, mask: Tensor, magnitude: float) -> Tensor:
     return torch.empty_like(embeddings).uniform_(-1, 1) * mask.unsqueeze(-1) * scale[:, None, None]
 
 
+def noise(embeddings: Tensor, mask: Tensor, deviation: float) -> Tensor:
+    """Gaussian noise of a standard ``deviation`` on word embeddings ``(B, L, H)``, zero on padding."""
+    return torch.randn_like(embeddings) * deviation * mask.unsqueeze(-1)
+
+
 def ascend(delta: Tensor, gradient: Tensor, step_size: float, max_norm: float | None) -> Tensor:
     """One normalised step up the gradient, then back into the ball of radius ``max_norm`` (None: no ball)."""
     norm = row_norms(gradient).clamp_min(1e-8)
