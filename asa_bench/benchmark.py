@@ -24,10 +24,11 @@ from asa_bench.records.directory import RunDirectory
 from asa_bench.records.store import FILLED, TABLES, Run, concatenate, load_run, read_table, write_csv, write_table
 from asa_bench.reporting.report import write_report
 from asa_bench.reporting.validity import invalid_attacks
-from asa_bench.running import Attacker, CellRunner, Progress
+from asa_bench.running import CellRunner
+from asa_bench.stages import Attacker, Progress
 from asa_bench.stats.floor import under_floor
 from asa_bench.stats.metrics import results
-from asa_bench.suite import LoadedSuite, load_suite
+from asa_bench.suite_file import LoadedSuite, load_suite
 from asa_bench.suite_plan import SuitePlan, make_plan
 
 

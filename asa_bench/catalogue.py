@@ -10,7 +10,7 @@ from asa_bench.assets.doctor import Check
 from asa_bench.attacking.official import OFFICIAL
 from asa_bench.attacking.recipe import Recipe, recipes
 from asa_bench.defences import DEFENCES
-from asa_bench.suite import SUITES, load_suite, shipped_suites
+from asa_bench.suite_file import SUITES, load_suite, shipped_suites
 from asa_bench.tasks import TASKS
 
 Entry = dict[str, Any]

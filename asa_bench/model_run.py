@@ -19,7 +19,7 @@ from asa_bench.models.predictor import Predict, Predictor
 from asa_bench.plan import default_directory
 from asa_bench.records.directory import RunDirectory
 from asa_bench.records.store import Run
-from asa_bench.running import Progress
+from asa_bench.stages import Progress
 from asa_bench.tasks import Example
 from asa_bench.tasks.attacked import labelled
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import torch
 
 from asa_bench.assets import asset_digests
+from asa_bench.attacking.job import AttackJob
 from asa_bench.attacking.planned import PlannedAttack
 from asa_bench.attacking.settings import AttackSettings
 from asa_bench.core.errors import InputError
@@ -142,6 +143,24 @@ class Plan(ABC):
     def targets(self, cell: Cell) -> tuple[Example, ...]:
         """The examples that a cell attacks."""
         return self.attacked_examples(cell.task, self.attack(cell).settings)
+
+    def job(self, cell: Cell, attack: PlannedAttack, checkpoint: Path, temperature: float | None) -> AttackJob:
+        """What attacks a cell's examples, on the model in the folder ``checkpoint``."""
+        return AttackJob(
+            recipe=attack.recipe,
+            frame=attack.frame,
+            search=attack.settings.search,
+            checkpoint=checkpoint,
+            columns=self.tasks[cell.task].text_columns,
+            examples=self.targets(cell),
+            query_budget=attack.budget,
+            temperature=temperature,
+            seed=cell.seed,
+            precision=self.precision,
+            attention=self.attention(cell.encoder),
+            threads=self.threads,
+            device=str(self.device),
+        )
 
     def attacked_examples(self, task: str, attack: AttackSettings) -> tuple[Example, ...]:
         """The test examples that every model is attacked on."""

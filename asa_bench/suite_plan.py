@@ -21,7 +21,8 @@ from asa_bench.models.kinds import kernel
 from asa_bench.models.precision import Kernel, default_device, resolve_precision
 from asa_bench.plan import Cell, Plan, content
 from asa_bench.probes import attention, evaluation
-from asa_bench.suite import TUNED_TRAINING, DefenceEntry, LoadedSuite, Suite
+from asa_bench.suite import TUNED_TRAINING, DefenceEntry, Suite
+from asa_bench.suite_file import LoadedSuite
 from asa_bench.tasks import Example, TaskSettings, choose, load_task
 
 NOT_IN_KEY = {"precision", "examples", "save_steps", "equal_compute"}

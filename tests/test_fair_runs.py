@@ -12,7 +12,7 @@ import pytest
 from asa_bench.benchmark import run
 from asa_bench.core.errors import InputError
 from asa_bench.records.store import Run
-from asa_bench.suite import load_suite
+from asa_bench.suite_file import load_suite
 from asa_bench.suite_plan import make_plan
 
 from .test_run import Listener

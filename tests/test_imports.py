@@ -26,6 +26,10 @@ LEVELS = (
     {"reporting", "tracking", "console"},
     {
         "suite",
+        "suite_file",
+        "stages",
+        "model_cells",
+        "suite_cells",
         "plan",
         "suite_plan",
         "model_plan",

@@ -181,7 +181,7 @@ def test_changed_cells_are_listed_and_refused_unless_fresh(
 
 
 def test_other_out_of_domain_sizes_leave_attacks_alone(tiny_suite: dict[str, Any], finished: Run) -> None:
-    from asa_bench.suite import load_suite
+    from asa_bench.suite_file import load_suite
     from asa_bench.suite_plan import make_plan
 
     def keys(**evaluation: int) -> dict[str, str]:

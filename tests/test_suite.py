@@ -13,7 +13,7 @@ import pytest
 from asa_bench.attacking.recipe import recipes
 from asa_bench.core.errors import InputError
 from asa_bench.defences import DEFENCES
-from asa_bench.suite import load_suite, override, shipped_suites
+from asa_bench.suite_file import load_suite, override, shipped_suites
 from tests.tomls import write_suite
 
 Data = dict[str, Any]

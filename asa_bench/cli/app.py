@@ -15,7 +15,7 @@ from asa_bench.core.errors import RunIncompleteError
 
 if TYPE_CHECKING:
     from asa_bench.records.store import Run
-    from asa_bench.running import Progress
+    from asa_bench.stages import Progress
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -46,7 +46,7 @@ def plan_command(suite: SuiteArgument, out: OutOption = None, overrides: SetOpti
     from asa_bench.estimate import estimated_table
     from asa_bench.plan import default_directory
     from asa_bench.records.directory import RunDirectory
-    from asa_bench.suite import load_suite
+    from asa_bench.suite_file import load_suite
     from asa_bench.suite_plan import make_plan
 
     quiet_libraries()

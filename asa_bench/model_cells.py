@@ -1,0 +1,92 @@
+"""Cells of any model, trained here or given: clean predictions and attacks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from asa_bench.assets import asset_path
+from asa_bench.attacking.job import AttackJob
+from asa_bench.attacking.rows import Row, split
+from asa_bench.models.sentences import JUDGE
+from asa_bench.plan import Cell, Plan
+from asa_bench.probes.evaluation import evaluate
+from asa_bench.probes.similarity import similarities
+from asa_bench.records import schema
+from asa_bench.records.directory import RowLog, RunDirectory
+from asa_bench.stages import Attacker, Progress, write_rows
+
+ROWS = "rows.jsonl"
+"""The rows of an attack under way, inside its cell's folder."""
+
+
+class ModelCells:
+    """Carries out the cells that every plan has."""
+
+    def __init__(self, plan: Plan, directory: RunDirectory, progress: Progress, attacks: Attacker) -> None:
+        self._plan = plan
+        self._directory = directory
+        self._progress = progress
+        self._attacks = attacks
+        self._models = directory.path / "models"
+
+    def evaluate(self, cell: Cell, folder: Path) -> dict[str, Any]:
+        """Predict the clean data sets, and fit the temperature."""
+        classifier = self._plan.classifier(cell, self._models)
+        rows, calibration = evaluate(classifier, self._plan.clean_datasets(cell.task), self._progress.advance)
+        write_rows(folder / "predictions.parquet", cell, rows, schema.PREDICTIONS)
+        write_rows(folder / "calibration.parquet", cell, [calibration], schema.CALIBRATION)
+        return {**calibration, "weights": self._weights(cell)}
+
+    def attack(self, cell: Cell, folder: Path) -> dict[str, Any]:
+        """Attack the cell's examples that are not done yet."""
+        job, frame = self._job(cell), cell.ingredients["protocol"]["fingerprint"]
+        log = RowLog(folder / ROWS)
+        finished = {row["example_id"] for row in log.rows}
+        total = len(job.examples)
+
+        def keep(row: Row) -> None:
+            log.append(row)
+            self._progress.advance(len(log.rows), total)
+
+        open_examples = tuple(example for example in job.examples if example.id not in finished)
+        self._attacks.run(job.model_copy(update={"examples": open_examples}), keep)
+        order = {example.id: position for position, example in enumerate(job.examples)}
+        rows = sorted(log.rows, key=lambda row: order[row["example_id"]])
+        _add_similarity(rows, len(job.columns))
+        write_rows(folder / "examples.parquet", cell, [{**row, "protocol": frame} for row in rows], schema.EXAMPLES)
+        return {"examples": total}
+
+    def _job(self, cell: Cell) -> AttackJob:
+        attack = self._plan.attack(cell)
+        calibrated = attack.settings.temperature == "calibrated"
+        return self._plan.job(
+            cell, attack, self._plan.checkpoint(cell, self._models), self._temperature(cell) if calibrated else None
+        )
+
+    def _temperature(self, cell: Cell) -> float:
+        """The temperature fitted for these very weights.
+
+        Raises:
+            RuntimeError: when a dropped model was trained again and came out different (another machine or torch).
+        """
+        evaluated = self._directory.state(f"evaluate/{cell.model}")
+        if evaluated["weights"] != self._weights(cell):
+            raise RuntimeError("the model was trained again and differs from the evaluated one; run with --fresh")
+        return float(evaluated["temperature"])
+
+    def _weights(self, cell: Cell) -> str | None:
+        """Digest of the weights that were trained here; None for a model that the user gave."""
+        return self._directory.state(f"train/{cell.model}").get("weights")
+
+
+def _add_similarity(rows: Sequence[Row], fields: int) -> None:
+    """Judge the successes."""
+    judged = [row for row in rows if row["adversarial_text"] is not None]
+    pairs = [
+        tuple(" ".join(split(row[column], fields)) for column in ("original_text", "adversarial_text"))
+        for row in judged
+    ]
+    for row, value in zip(judged, similarities(asset_path(JUDGE), pairs), strict=True):
+        row["similarity"] = value

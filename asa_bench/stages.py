@@ -1,0 +1,42 @@
+"""What the stages of a run share: who is told, who attacks, how rows are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import pandas as pd
+
+from asa_bench.attacking.job import AttackJob
+from asa_bench.attacking.rows import Row
+from asa_bench.plan import Cell
+from asa_bench.records.store import write_table
+
+Stage = Callable[[Cell, Path], dict[str, Any]]
+"""Carries out a cell in its folder; what it returns is kept in the cell's state."""
+
+
+class Progress(Protocol):
+    """Who is told how the work goes."""
+
+    def start(self, cell: Cell, number: int, of: int) -> None:
+        """A cell begins: the ``number``-th ``of`` all that are to be done."""
+
+    def advance(self, done: int, total: int) -> None:
+        """Steps or examples of the current cell."""
+
+    def finish(self, cell: Cell, status: str, seconds: float, error: str | None) -> None:
+        """The cell ended."""
+
+
+class Attacker(Protocol):
+    """Who attacks: a watched process, or this one."""
+
+    def run(self, job: AttackJob, on_row: Callable[[Row], None]) -> None:
+        """Attack every example of ``job``; ``on_row`` gets each row as it comes."""
+
+
+def write_rows(path: Path, cell: Cell, rows: Sequence[Mapping[str, Any]], kind: Any) -> None:
+    """Write a cell's rows as a table of ``kind``, opened by the cell's columns."""
+    write_table(path, pd.DataFrame([{**cell.columns, **row} for row in rows]), kind)
