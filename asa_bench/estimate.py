@@ -18,6 +18,7 @@ from asa_bench.defences.training import labelled_rows
 from asa_bench.models.classifier import Classifier, new_classifier
 from asa_bench.models.precision import autocast
 from asa_bench.plan import Cell, statuses
+from asa_bench.probes import checks
 from asa_bench.records.directory import RunDirectory
 from asa_bench.suite_plan import SuitePlan
 
@@ -103,6 +104,11 @@ def _expected(plan: SuitePlan, cell: Cell, speed: Speed) -> tuple[float, int]:
     if cell.kind == "evaluate":
         examples = sum(map(len, plan.clean_datasets(cell.task).values()))
         return examples / size * speed.forward, 0
+    if cell.kind == "probe":
+        return 5 * checks.EXAMPLES / size * speed.forward, 0
+    if cell.kind == "transfer":
+        foreign = sum(attack.settings.examples for attack in plan.attacks if attack.kind == "text")
+        return 2 * foreign * (len(plan.suite.defence) - 1) / size * speed.forward, 0
     attack = plan.attack(cell)
     most = attack.settings.examples * (attack.budget or attack.recipe.query_budget)
     return EARLY_SHARE * most / size * speed.forward, most

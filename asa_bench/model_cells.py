@@ -1,4 +1,4 @@
-"""Cells of any model, trained here or given: clean predictions and attacks."""
+"""Cells of any model, trained here or given: clean predictions, attacks, checks, transfer."""
 
 from __future__ import annotations
 
@@ -11,11 +11,17 @@ from asa_bench.attacking.job import AttackJob
 from asa_bench.attacking.rows import Row, split
 from asa_bench.models.sentences import JUDGE
 from asa_bench.plan import Cell, Plan
+from asa_bench.probes.checks import checks
 from asa_bench.probes.evaluation import evaluate
 from asa_bench.probes.similarity import similarities
+from asa_bench.probes.transfer import transfer
 from asa_bench.records import schema
 from asa_bench.records.directory import RowLog, RunDirectory
+from asa_bench.records.store import concatenate, read_table
 from asa_bench.stages import Attacker, Progress, write_rows
+
+PROBES = "probes.parquet"
+"""What was measured of a model besides attacks, inside its cell's folder."""
 
 ROWS = "rows.jsonl"
 """The rows of an attack under way, inside its cell's folder."""
@@ -57,6 +63,24 @@ class ModelCells:
         _add_similarity(rows, len(job.columns))
         write_rows(folder / "examples.parquet", cell, [{**row, "protocol": frame} for row in rows], schema.EXAMPLES)
         return {"examples": total}
+
+    def probe(self, cell: Cell, folder: Path) -> dict[str, Any]:
+        """Look for signs that the model's numbers flatter it."""
+        plan = self._plan
+        classifier = plan.classifier(cell, self._models)
+        found = checks(classifier, plan.probed_examples(cell.task), plan.seen_examples(cell.task))
+        write_rows(folder / PROBES, cell, list(found), schema.PROBES)
+        return {}
+
+    def transfer(self, cell: Cell, folder: Path) -> dict[str, Any]:
+        """Ask the model about the texts that misled others."""
+        classifier = self._plan.classifier(cell, self._models)
+        attacks = [name for name in cell.needs if name.startswith("attack/")]
+        tables = [read_table(self._directory.cell(name) / "examples.parquet", schema.EXAMPLES) for name in attacks]
+        fields = len(self._plan.tasks[cell.task].text_columns)
+        found = transfer(classifier, concatenate(tables, schema.EXAMPLES), fields)
+        write_rows(folder / PROBES, cell, list(found), schema.PROBES)
+        return {}
 
     def _job(self, cell: Cell) -> AttackJob:
         attack = self._plan.attack(cell)

@@ -20,13 +20,14 @@ from asa_bench.core.fingerprint import fingerprint
 from asa_bench.models.classifier import TextClassifier, load_classifier
 from asa_bench.models.precision import Kernel, Resolved
 from asa_bench.models.sentences import JUDGE
-from asa_bench.probes import evaluation
+from asa_bench.probes import checks, evaluation
 from asa_bench.records.directory import RunDirectory, Status
 from asa_bench.tasks import Example, TaskData, choose
 
-Kind = Literal["train", "view", "evaluate", "attack", "harvest", "trial"]
+Kind = Literal["train", "view", "evaluate", "attack", "probe", "transfer", "harvest", "trial"]
 """*harvest*: an attack on training examples, whose successes another model is trained on. *trial*: a training with some
-values that are tried, judged on validation examples."""
+values that are tried, judged on validation examples. *probe*: signs that a model's numbers flatter it. *transfer*: a model
+asked about the texts that misled others."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,16 @@ class Plan(ABC):
         """A cell's attack."""
         return next(attack for attack in self.attacks_on(cell.portion) if attack.name == cell.attack)
 
+    def probed_examples(self, task: str) -> tuple[Example, ...]:
+        """The test examples on which every model is checked."""
+        test = self.tasks[task].test
+        return choose(test, min(checks.EXAMPLES, len(test)), "probe")
+
+    def seen_examples(self, task: str) -> tuple[Example, ...]:
+        """Training examples that every model is asked about; none where they are not known."""
+        del task
+        return ()
+
     def targets(self, cell: Cell) -> tuple[Example, ...]:
         """The examples that a cell attacks."""
         return self.attacked_examples(cell.task, self.attack(cell).settings)
@@ -194,6 +205,12 @@ class Plan(ABC):
             }
             wanted = (*needs, evaluate.name) if calibrated else needs
             yield Cell("attack", *model, attack.name, ingredients, wanted, portion)
+        if portion is None:
+            yield Cell("probe", *model, None, self._probing(task, origin), needs)
+
+    def _probing(self, task: str, origin: Mapping[str, Any]) -> dict[str, Any]:
+        asked = content(self.probed_examples(task)), content(self.seen_examples(task))
+        return {"revision": checks.REVISION, **origin, "examples": asked}
 
     def _evaluation(self, task: str, origin: Mapping[str, Any]) -> dict[str, Any]:
         datasets = {name: content(examples) for name, examples in self.clean_datasets(task).items()}

@@ -35,6 +35,8 @@ class CellRunner:
             "evaluate": of_models.evaluate,
             "attack": of_models.attack,
             "harvest": of_models.attack,
+            "probe": of_models.probe,
+            "transfer": of_models.transfer,
         }
         if isinstance(plan, SuitePlan):
             of_suites = SuiteCells(plan, directory, progress, attacks)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -20,7 +20,7 @@ from asa_bench.models.encoder import Encoder, resolve_encoder
 from asa_bench.models.kinds import kernel
 from asa_bench.models.precision import Kernel, default_device, resolve_precision
 from asa_bench.plan import Cell, Plan, content
-from asa_bench.probes import attention, evaluation
+from asa_bench.probes import attention, checks, evaluation, transfer
 from asa_bench.suite import TUNED_TRAINING, DefenceEntry, Suite
 from asa_bench.suite_file import LoadedSuite
 from asa_bench.tasks import Example, TaskSettings, choose, load_task
@@ -130,6 +130,11 @@ class SuitePlan(Plan):
         examples = self.training_examples(task, portion)
         return choose(examples, min(attack.settings.examples, len(examples)), "harvest")
 
+    @override
+    def seen_examples(self, task: str) -> tuple[Example, ...]:
+        examples = self.training_examples(task)
+        return choose(examples, min(checks.SEEN_EXAMPLES, len(examples)), "probe")
+
     def viewed_examples(self, task: str) -> tuple[Example, ...]:
         """The test examples on which the models' attention is looked at."""
         views = self.suite.views
@@ -159,8 +164,12 @@ class SuitePlan(Plan):
     @override
     def _cells(self) -> Iterator[Cell]:
         suite = self.suite
-        for task, encoder, seed, entry in itertools.product(self.tasks, self.encoders, suite.seeds, suite.defence):
-            yield from self._model_cells(task, encoder, entry, seed)
+        models = itertools.product(self.tasks, self.encoders, suite.seeds, suite.defence)
+        compared = [
+            cell for task, encoder, seed, entry in models for cell in self._model_cells(task, encoder, entry, seed)
+        ]
+        yield from compared
+        yield from _transfers(compared, {attack.name for attack in self.attacks if attack.kind == "text"})
         curve = suite.curve
         if curve is None:
             return
@@ -274,6 +283,25 @@ class SuitePlan(Plan):
             "threads": train.threads,
             "seed": seed,
         }
+
+
+def _transfers(compared: Sequence[Cell], attacks: Collection[str]) -> Iterator[Cell]:
+    """Each model asked about the texts by which ``attacks`` misled the others of its task, encoder and seed."""
+    misled: dict[tuple[str, str, int], list[Cell]] = {}
+    for cell in compared:
+        if cell.kind == "attack" and cell.attack in attacks:
+            misled.setdefault((cell.task, cell.encoder, cell.seed), []).append(cell)
+    for asked in (cell for cell in compared if cell.kind == "train"):
+        place = (asked.task, asked.encoder, asked.seed)
+        others = [cell for cell in misled.get(place, []) if cell.defence != asked.defence]
+        if others:
+            ingredients = {
+                "revision": transfer.REVISION,
+                "train": asked.key,
+                "attacks": [cell.key for cell in others],
+            }
+            needs = (asked.name, *(cell.name for cell in others))
+            yield Cell("transfer", *place[:2], asked.defence, asked.seed, None, ingredients, needs)
 
 
 def make_plan(loaded: LoadedSuite) -> SuitePlan:

@@ -92,6 +92,22 @@ MAPS = pa.schema(
 )
 """Attention of single sentences, mean over heads: ``tokens`` and the rows of ``attention`` are JSON arrays."""
 
+PROBES = pa.schema(
+    [
+        *_CELL_FIELDS,
+        ("attack", pa.string()),
+        ("example_id", pa.string()),
+        ("probe", pa.string()),
+        ("against", pa.string()),
+        ("value", pa.float64()),
+        ("n", pa.int64()),
+    ]
+)
+"""What was measured of a model besides attacks, one number per row. ``probe`` names it: *unlike_answers*,
+*zero_gradient* and *training_accuracy* are shares of ``n`` examples; *transfer*: share of the texts with which
+``attack`` misled the defence ``against`` that mislead this one too. ``attack`` and ``example_id`` are null where a
+number is of neither."""
+
 ADDED = {"candidates", "trace", "moved", "truncated"}
 """Columns that runs of earlier versions do not have; they read as null."""
 

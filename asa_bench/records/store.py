@@ -31,6 +31,7 @@ class Run:
     views: pd.DataFrame = field(default_factory=lambda: schema.table([], schema.VIEWS))
     maps: pd.DataFrame = field(default_factory=lambda: schema.table([], schema.MAPS))
     curves: pd.DataFrame = field(default_factory=lambda: schema.table([], schema.CURVES))
+    probes: pd.DataFrame = field(default_factory=lambda: schema.table([], schema.PROBES))
 
     @property
     def suite(self) -> dict[str, Any]:
@@ -48,10 +49,18 @@ TABLES: dict[str, pa.Schema] = {
     "views": schema.VIEWS,
     "maps": schema.MAPS,
     "curves": schema.CURVES,
+    "probes": schema.PROBES,
 }
 
 
-FILLED = {"train": "training", "view": "views", "evaluate": "predictions", "attack": "examples"}
+FILLED = {
+    "train": "training",
+    "view": "views",
+    "evaluate": "predictions",
+    "attack": "examples",
+    "probe": "probes",
+    "transfer": "probes",
+}
 """The table that a cell of each kind has rows in when it is done."""
 
 KINDS = {*FILLED, "harvest", "trial"}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from asa_bench.records.schema import CURVES, MAPS, VIEWS, table
+from asa_bench.records.schema import CURVES, MAPS, PROBES, VIEWS, table
 from asa_bench.records.store import Run
 from asa_bench.stats.intervals import Estimate
 
@@ -30,6 +30,7 @@ class View:
     views: pd.DataFrame = field(default_factory=lambda: table([], VIEWS))
     maps: pd.DataFrame = field(default_factory=lambda: table([], MAPS))
     curves: pd.DataFrame = field(default_factory=lambda: table([], CURVES))
+    probes: pd.DataFrame = field(default_factory=lambda: table([], PROBES))
 
     @property
     def title(self) -> str:
@@ -126,7 +127,7 @@ def _view(run: Run, task: str, encoder: str) -> View:
     def part(frame: pd.DataFrame) -> pd.DataFrame:
         return frame[(frame["task"] == task) & (frame["encoder"] == encoder)]
 
-    frames = (run.results, run.examples, run.training, run.views, run.maps, run.curves)
+    frames = (run.results, run.examples, run.training, run.views, run.maps, run.curves, run.probes)
     return View(task, encoder, run.info, *map(part, frames))
 
 
