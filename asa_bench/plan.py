@@ -26,8 +26,8 @@ from asa_bench.tasks import Example, TaskData, choose
 
 Kind = Literal["train", "view", "evaluate", "attack", "probe", "transfer", "harvest", "trial"]
 """*harvest*: an attack on training examples, whose successes another model is trained on. *trial*: a training with some
-values that are tried, judged on validation examples. *probe*: signs that a model's numbers flatter it. *transfer*: a model
-asked about the texts that misled others."""
+values that are tried, judged on validation examples. *probe*: signs that a model's numbers flatter it. *transfer*: a
+model asked about the texts that misled others."""
 
 
 @dataclass(frozen=True)
