@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from asa_bench.reporting.flag_tables import flags, marks
 from asa_bench.reporting.formats import listed
-from asa_bench.reporting.tables import Cell, Column, Table, percentage, plain, words
+from asa_bench.reporting.tables import Cell, Column, Table, marked, percentage, plain, words
 from asa_bench.reporting.view import View
 from asa_bench.stats.intervals import MINIMUM_SEEDS, Estimate
 from asa_bench.stats.metrics import TEST
@@ -18,10 +19,12 @@ def comparison(view: View) -> Table:
     attacks, several = view.text_attacks, len(view.text_attacks) > 1
     shown = [*attacks, *view.invalid]
     titles = ["Clean accuracy, %", *(f"{attack}, %" for attack in shown), *(["Worst case, %"] if several else [])]
-    rows = []
+    rows, signs = [], flags(view)
     for defence in view.defences:
-        row = [words(defence), percentage(view.estimate(defence, CLEAN))]
-        row += [percentage(view.estimate(defence, ROBUST, attack)) for attack in attacks]
+        row = [words(defence), marked(percentage(view.estimate(defence, CLEAN)), marks(signs, defence, None))]
+        for attack in attacks:
+            robust = percentage(view.estimate(defence, ROBUST, attack))
+            row.append(marked(robust, marks(signs, defence, attack)))
         row += [Cell(None, "invalid")] * len(view.invalid)
         rows.append(row + ([percentage(view.estimate(defence, WORST))] if several else []))
     return Table(

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from asa_bench.records.store import Run
-from asa_bench.reporting import accuracy_tables, asa_tables, cost_tables, effort_tables
+from asa_bench.reporting import accuracy_tables, asa_tables, cost_tables, effort_tables, flag_tables
 from asa_bench.reporting.drawing import Plot
 from asa_bench.reporting.figures import figures
 from asa_bench.reporting.summary import sentences
@@ -103,12 +103,15 @@ DETAILS = (
 
 def _tables(view: View) -> Iterator[Table]:
     yield accuracy_tables.comparison(view)
+    if flagged := flag_tables.flag_table(view):
+        yield flagged
     for kinds, name, title in DETAILS:
         if chosen := [attack for attack in view.attacks if view.kind(attack) in kinds]:
             yield accuracy_tables.attack_detail(view, chosen, name, title)
     makers = (
         effort_tables.limits,
         effort_tables.common,
+        flag_tables.transfer_table,
         accuracy_tables.out_of_domain,
         accuracy_tables.calibration,
         cost_tables.training_cost,

@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from asa_bench.reporting import formats
 from asa_bench.reporting.texts import visible
@@ -53,6 +53,11 @@ def percentage(estimate: Estimate, note: str = "") -> Cell:
     """A fraction in percent, with its interval, or with ``note`` in the interval's place."""
     note = note or formats.percent_interval(estimate.low, estimate.high)
     return Cell(estimate.value, formats.percent(estimate.value), note, estimate.low, estimate.high)
+
+
+def marked(cell: Cell, letters: str) -> Cell:
+    """The cell with letters that stand for remarks behind its text."""
+    return replace(cell, text=f"{cell.text} [{letters}]") if letters else cell
 
 
 def plain(value: float | None, digits: int = 1) -> Cell:

@@ -52,7 +52,7 @@ def combine(metric: str, seeds: Sequence[Estimate]) -> Estimate:
 
 def _range(metric: str) -> tuple[float, float]:
     """The values that a metric can take: a t interval knows nothing of them."""
-    if "accuracy" in metric or metric.startswith("ece") or metric.endswith("_rate"):
+    if "accuracy" in metric or metric.startswith("ece") or metric.endswith(("_rate", "_share")):
         return 0.0, 1.0
     return (-1.0, 1.0) if metric.startswith("similarity") else (0.0, math.inf)
 

@@ -93,18 +93,19 @@ def _complement(similarity: Any) -> Any:
     return round(1 - similarity, 12)
 
 
-def _queries(succeeded: pd.DataFrame) -> pd.Series:
-    traced = [_first_success(trace) for trace in succeeded["trace"]]
+def first_success(succeeded: pd.DataFrame) -> pd.Series:
+    """The query that found each success; all that it took where there is no trace."""
+    traced = [_success_query(trace) for trace in succeeded["trace"]]
     return pd.Series(traced, index=succeeded.index, dtype=float).fillna(succeeded["queries"])
 
 
-def _first_success(trace: Any) -> float:
+def _success_query(trace: Any) -> float:
     steps = [] if pd.isna(trace) else json.loads(trace)
     return next((float(query) for query, _, _, success in steps if success), math.nan)
 
 
 MEASURES: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
-    "queries": _queries,
+    "queries": first_success,
     "words": lambda succeeded: succeeded["words_changed"],
     "similarity": lambda succeeded: _complement(succeeded["similarity"].astype(float)).clip(lower=0),
 }

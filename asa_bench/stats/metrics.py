@@ -10,6 +10,7 @@ import pandas as pd
 from asa_bench.records.schema import CELL, RESULTS, table
 from asa_bench.stats.aggregate import over_seeds
 from asa_bench.stats.calibration import expected_calibration_error
+from asa_bench.stats.flags import SURE
 from asa_bench.stats.intervals import Estimate, proportion
 
 Row = dict[str, Any]
@@ -21,8 +22,8 @@ TEST = "test"
 PLACE = ("task", "encoder", "attack")
 """What names an attack, over all models."""
 
-IN_DOMAIN = (TEST, "validation")
-"""Datasets of the predictions that are not out-of-domain."""
+VALIDATION = "validation"
+"""``dataset`` of the validation set; the others are out-of-domain."""
 
 
 def results(
@@ -61,11 +62,14 @@ def clean_metrics(predictions: pd.DataFrame) -> Named:
     for dataset, rows in right.groupby(predictions["dataset"]):
         if dataset == TEST:
             yield "clean_accuracy", _share(rows)
-        elif dataset not in IN_DOMAIN:
+        elif dataset == VALIDATION:
+            yield "validation_accuracy", _share(rows)
+        else:
             yield f"accuracy_{dataset}", _share(rows)
     test = predictions[predictions["dataset"] == TEST]
     if test["truncated"].notna().any():
         yield "truncated_share", _share(test["truncated"].dropna())
+    yield "saturated_share", _share(test["confidence"].dropna() > SURE)
     for metric, column in (("ece", "confidence"), ("ece_calibrated", "calibrated_confidence")):
         error = expected_calibration_error(test[column], right[test.index])
         if error is not None:

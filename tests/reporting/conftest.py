@@ -12,7 +12,18 @@ import pandas as pd
 import pytest
 
 from asa_bench.core.seeding import derive_seed
-from asa_bench.records.schema import CALIBRATION, CURVES, EXAMPLES, MAPS, PREDICTIONS, RESULTS, TRAINING, VIEWS, table
+from asa_bench.records.schema import (
+    CALIBRATION,
+    CURVES,
+    EXAMPLES,
+    MAPS,
+    PREDICTIONS,
+    PROBES,
+    RESULTS,
+    TRAINING,
+    VIEWS,
+    table,
+)
 from asa_bench.records.store import Run
 from asa_bench.stats.metrics import results
 
@@ -143,6 +154,7 @@ def make_run(tmp_path: Path) -> MakeRun:
         tasks: Sequence[str] = ("movie-sentiment",),
         n: int = 200,
         views: bool = False,
+        probes: Sequence[dict[str, Any]] = (),
         missing: Callable[[dict[str, Any], str], bool] = lambda cell, attack: False,
         **info: Any,
     ) -> Run:
@@ -169,6 +181,7 @@ def make_run(tmp_path: Path) -> MakeRun:
             calibration,
             views=table([row for cell in cells for row in view_rows(cell)] if views else [], VIEWS),
             maps=table([row for cell in cells for row in map_rows(cell)] if views else [], MAPS),
+            probes=table([{**cell, **row} for cell in cells for row in probes], PROBES),
             curves=table([row for cell in cells for row in curve_rows(cell)] if views else [], CURVES),
         )
 

@@ -87,7 +87,7 @@ def test_clean_metrics_by_hand() -> None:
     values = frame[frame["seed"].isna()].set_index("metric")["value"].to_dict()
     assert values == {
         "accuracy_tweets": 1.0, "calibration_temperature": 2.5, "clean_accuracy": 0.75, "ece": 0.25,
-        "ece_calibrated": 0.0,
+        "ece_calibrated": 0.0, "saturated_share": 1.0, "validation_accuracy": 0.0,
     }  # fmt: skip
     assert frame["attack"].isna().all()
 

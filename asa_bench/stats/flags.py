@@ -1,0 +1,74 @@
+"""Signs that a number under attack may flatter a model, each with the measure that says so.
+
+Carlini et al. 2019 (arXiv 1902.06705) and Croce & Hein 2020 (arXiv 2003.01690) look for the same in images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Literal, NamedTuple
+
+import pandas as pd
+
+from asa_bench.stats.effort import first_success
+from asa_bench.stats.selftest import FEWEST
+
+SURE = 0.9999
+"""Confidence, at temperature 1, from which on an answer counts as saturated."""
+
+MOST = {
+    "unlike_answers": 0.0,
+    "zero_gradient": 0.05,
+    "saturated_share": 0.5,
+    "truncated_share": 0.05,
+    "ece_calibrated": 0.1,
+    "gap": 0.1,
+}
+"""The most of each measure that is no sign; *gap* is how far training accuracy lies above validation accuracy."""
+
+Why = Literal[
+    "unlike_answers", "zero_gradient", "saturated_share", "truncated_share", "ece_calibrated", "gap", "stalled"
+]
+
+
+class Flag(NamedTuple):
+    """A sign, and the measure behind it."""
+
+    why: Why
+    value: float
+    n: int
+    """Examples behind the measure."""
+
+
+def model_flags(measures: Mapping[str, tuple[float | None, int]]) -> Iterator[Flag]:
+    """The signs that a model's own measures give.
+
+    Args:
+        measures: value and number of examples of each that is known: the keys of ``MOST`` but for *gap*, and
+            *training_accuracy* and *validation_accuracy*.
+    """
+    known = {name: (value, n) for name, (value, n) in measures.items() if value is not None}
+    if "training_accuracy" in known and "validation_accuracy" in known:
+        (seen, n), (unseen, others) = known["training_accuracy"], known["validation_accuracy"]
+        known["gap"] = (seen - unseen, min(n, others))
+    for name, most in MOST.items():
+        if name in known and known[name][0] > most + 1e-12:
+            yield Flag(name, *known[name])  # type: ignore[arg-type]
+
+
+def stalled(rows: pd.DataFrame, budget: int) -> Flag | None:
+    """The sign that more queries bring an attack no further: nothing fell in the second half of its budget.
+
+    None where something did, and where fewer than ``FEWEST`` examples used up the budget or fell in its first half.
+
+    Args:
+        rows: one attack's examples on one defence (schema ``EXAMPLES``).
+        budget: its queries per example.
+    """
+    fell = rows[rows["outcome"] == "succeeded"]
+    queries = first_success(fell)
+    late = int((queries > budget / 2).sum())
+    ran_out = int(((rows["outcome"] == "failed") & (rows["queries"] >= budget)).sum())
+    if late or ran_out < FEWEST or len(fell) < FEWEST:
+        return None
+    return Flag("stalled", 0.0, ran_out)

@@ -1,0 +1,85 @@
+"""Flags beside the numbers and in their table; the transfer table."""
+
+from __future__ import annotations
+
+from asa_bench.reporting.accuracy_tables import comparison
+from asa_bench.reporting.flag_tables import flag_table, flags, transfer_table
+from asa_bench.reporting.view import View, views
+from asa_bench.stats.metrics import results
+
+from .conftest import MakeRun
+
+SOUND = [{"probe": "unlike_answers", "value": 0.0, "n": 64}, {"probe": "zero_gradient", "value": 0.0, "n": 64}]
+
+
+def view_of(make_run: MakeRun, **parts: object) -> View:
+    (view,) = views(make_run(defences=("baseline", "asa"), attacks=("pwws",), **parts))
+    return view
+
+
+def test_a_sound_run_has_no_flags(make_run: MakeRun) -> None:
+    view = view_of(make_run, probes=SOUND)
+    assert flags(view) == []
+    assert flag_table(view) is None
+    assert all("[" not in cell.text for row in comparison(view).rows for cell in row)
+
+
+def test_a_flag_stands_beside_every_number_of_its_model_with_its_reason(make_run: MakeRun) -> None:
+    run = make_run(defences=("baseline", "asa"), attacks=("pwws",))
+    noisy = {**dict.fromkeys(run.probes.columns), "task": "movie-sentiment", "encoder": "minilm", "defence": "asa"}
+    run.probes.loc[0] = {**noisy, "seed": 0, "probe": "unlike_answers", "value": 0.25, "n": 64}
+    (view,) = views(run)
+    baseline, asa = comparison(view).rows
+    assert [cell.text.endswith(" [a]") for cell in asa] == [False, True, True]
+    assert [cell.text.endswith(" [a]") for cell in baseline] == [False, False, False]
+    table = flag_table(view)
+    assert table is not None
+    assert [[cell.text for cell in row] for row in table.rows] == [
+        [
+            "a",
+            "asa",
+            "all",
+            "25.0 % of 64 texts got other scores when they were asked about again: the model answers at random, which "
+            "misleads a search and is no robustness",
+        ]
+    ]
+
+
+def test_a_stalled_search_is_flagged_at_its_own_attack_alone(make_run: MakeRun) -> None:
+    run = make_run(defences=("baseline",), attacks=("pwws", "deepwordbug"))
+    stuck = (run.examples["attack"] == "pwws") & (run.examples["outcome"] == "failed")
+    run.examples.loc[stuck, "queries"] = 500
+    (view,) = views(run)
+    (found,) = flags(view)
+    assert (found.letter, found.defence, found.attack) == ("a", "baseline", "pwws")
+    (row,) = comparison(view).rows
+    marked = [cell.text.endswith(" [a]") for cell in row]
+    assert marked.count(True) == 1
+    assert marked[1 + view.text_attacks.index("pwws") + 1]
+
+
+def test_saturated_scores_are_flagged_from_the_predictions(make_run: MakeRun) -> None:
+    run = make_run(defences=("baseline",), attacks=("pwws",))
+    sure = run.predictions.assign(confidence=1.0)
+    (view,) = views(type(run)(**{**vars(run), "results": results(run.examples, sure, run.calibration)}))
+    assert "saturated_share" in view.metrics("saturated")
+    assert [flag.reason for flag in flags(view)] == [
+        "100.0 % of 400 clean answers are surer than 99.99 % before calibration: attacks on raw probabilities are "
+        "starved, and what a fitted temperature can mend is little"
+    ]
+
+
+def test_transfer_is_pooled_over_seeds_and_labelled_as_no_attack(make_run: MakeRun) -> None:
+    moved = {"attack": "pwws", "probe": "transfer"}
+    run = make_run(defences=("baseline", "asa"), attacks=("pwws",), seeds=(0, 1))
+    place = {**dict.fromkeys(run.probes.columns), "task": "movie-sentiment", "encoder": "minilm", "defence": "asa"}
+    for seed, value, n in ((0, 0.5, 30), (1, 0.2, 10)):
+        run.probes.loc[seed] = {**place, **moved, "seed": seed, "against": "baseline", "value": value, "n": n}
+    (view,) = views(run)
+    table = transfer_table(view)
+    assert table is not None
+    assert "No attack on the model of the column" in table.caption
+    assert [[(cell.text, cell.note) for cell in row] for row in table.rows] == [
+        [("pwws", ""), ("baseline", ""), ("–", ""), ("42.5", "40")]
+    ]
+    assert transfer_table(view_of(make_run)) is None

@@ -1,0 +1,64 @@
+"""Each sign that a number flatters a model, triggered by measures that show it."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+
+from asa_bench.records.schema import EXAMPLES, table
+from asa_bench.stats.flags import Flag, model_flags, stalled
+
+BUDGET = 100
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [
+        ("unlike_answers", 0.0),
+        ("zero_gradient", 0.05),
+        ("saturated_share", 0.5),
+        ("truncated_share", 0.05),
+        ("ece_calibrated", 0.1),
+    ],
+)
+def test_a_measure_over_its_limit_is_a_sign_and_one_at_it_is_none(name: str, most: float) -> None:
+    assert list(model_flags({name: (most, 64)})) == []
+    assert list(model_flags({name: (most + 0.01, 64)})) == [Flag(name, most + 0.01, 64)]  # type: ignore[arg-type]
+
+
+def test_overfitting_is_the_gap_between_training_and_validation() -> None:
+    (flag,) = model_flags({"training_accuracy": (1.0, 200), "validation_accuracy": (0.75, 500)})
+    assert flag == Flag("gap", 0.25, 200)
+    assert list(model_flags({"training_accuracy": (0.85, 200), "validation_accuracy": (0.75, 500)})) == []
+    assert list(model_flags({"training_accuracy": (1.0, 200)})) == []
+
+
+def test_what_was_not_measured_is_no_sign() -> None:
+    assert list(model_flags({"ece_calibrated": (None, 0)})) == []
+
+
+def attacked(fell_at: list[int], ran_out: int, ended: int = 0) -> pd.DataFrame:
+    """Successes at these queries, failures that used all of the budget, and failures that ended before."""
+    traces = [json.dumps([[1, 0.1, 0, False], [query, 0.9, 1, True]]) for query in fell_at]
+    rows = [{"outcome": "succeeded", "queries": q, "trace": trace} for q, trace in zip(fell_at, traces, strict=True)]
+    rows += [{"outcome": "failed", "queries": BUDGET}] * ran_out + [{"outcome": "failed", "queries": 30}] * ended
+    return table(rows, EXAMPLES)
+
+
+def test_a_search_is_stalled_when_the_second_half_of_its_budget_brings_nothing() -> None:
+    assert stalled(attacked([10] * 20, 20), BUDGET) == Flag("stalled", 0.0, 20)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        attacked([10] * 20 + [51], 20),  # one fell late
+        attacked([10] * 20, 19),  # too few went on
+        attacked([10] * 19, 20),  # too few fell at all
+        attacked([10] * 20, 0, ended=60),  # it came to its end by itself
+    ],
+)
+def test_what_is_not_stalled(rows: pd.DataFrame) -> None:
+    assert stalled(rows, BUDGET) is None
