@@ -75,8 +75,8 @@ class ModelCells:
     def transfer(self, cell: Cell, folder: Path) -> dict[str, Any]:
         """Ask the model about the texts that misled others."""
         classifier = self._plan.classifier(cell, self._models)
-        attacks = [name for name in cell.needs if name.startswith("attack/")]
-        tables = [read_table(self._directory.cell(name) / "examples.parquet", schema.EXAMPLES) for name in attacks]
+        done = [name for name in cell.uses if self._directory.state(name).get("status") == "done"]
+        tables = [read_table(self._directory.cell(name) / "examples.parquet", schema.EXAMPLES) for name in done]
         fields = len(self._plan.tasks[cell.task].text_columns)
         found = transfer(classifier, concatenate(tables, schema.EXAMPLES), fields)
         write_rows(folder / PROBES, cell, list(found), schema.PROBES)
@@ -85,9 +85,8 @@ class ModelCells:
     def _job(self, cell: Cell) -> AttackJob:
         attack = self._plan.attack(cell)
         calibrated = attack.settings.temperature == "calibrated"
-        return self._plan.job(
-            cell, attack, self._plan.checkpoint(cell, self._models), self._temperature(cell) if calibrated else None
-        )
+        temperature = self._temperature(cell) * attack.settings.temperature_factor if calibrated else None
+        return self._plan.job(cell, attack, self._plan.checkpoint(cell, self._models), temperature)
 
     def _temperature(self, cell: Cell) -> float:
         """The temperature fitted for these very weights.

@@ -46,6 +46,8 @@ class Cell:
     """Names of the cells whose results it works on."""
     portion: int | None = None
     """Training examples of a point of the learning curve; None for the comparison itself."""
+    uses: tuple[str, ...] = ()
+    """Names of cells whose results it takes as far as they are there; it is done again, without asking, with theirs."""
 
     @cached_property
     def key(self) -> str:
@@ -244,7 +246,7 @@ def refuse_changed(plan: Plan, directory: RunDirectory) -> None:
     Raises:
         InputError: listing the changed cells.
     """
-    changed = [name for name, status in statuses(plan, directory).items() if status == "changed"]
+    changed = [cell.name for cell in plan.cells if not cell.uses and directory.status(cell.name, cell.key) == "changed"]
     if changed:
         listed = ", ".join(changed[:4]) + (f" and {len(changed) - 4} more" if len(changed) > 4 else "")
         raise InputError(

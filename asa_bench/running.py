@@ -54,7 +54,8 @@ class CellRunner:
 
     def todo(self) -> list[Cell]:
         """Cells to run; a model that was dropped but is needed again is trained again."""
-        open_cells = [cell for cell in self._plan.cells if self._status(cell) != "done"]
+        undone = {cell.name for cell in self._plan.cells if self._status(cell) != "done"}
+        open_cells = [cell for cell in self._plan.cells if not undone.isdisjoint((cell.name, *cell.uses))]
         wanted = {cell.model for cell in open_cells}
         return [
             cell

@@ -117,6 +117,10 @@ class Suite(Settings):
     control_examples: int = Field(default=50, ge=0)
     """Examples on which each text attack gets a control: a random search of the same transformation, constraints and
     budget, called ``<attack>-random``; 0 for none."""
+    sweep: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    """Factors of the fitted temperature: each text attack is done again at each, as ``<attack>-at-<factor>``."""
+    sweep_examples: int = Field(default=50, ge=1)
+    """Examples of those attacks at most."""
     keep_models: bool = True
     """Keep the checkpoints after their last use."""
 
@@ -128,6 +132,9 @@ class Suite(Settings):
     @model_validator(mode="after")
     def _unique_names(self) -> Self:
         refuse_repeats("seeds", map(str, self.seeds))
+        refuse_repeats("sweep", (f"{factor:g}" for factor in self.sweep))
+        if 1.0 in self.sweep:
+            raise ValueError("sweep: expected factors other than 1, which is the attack itself")
         refuse_repeats("task", (task.name for task in self.task))
         refuse_repeats("encoder", (encoder.label for encoder in self.encoder))
         refuse_repeats("defence", (defence.name for defence in self.defence))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from asa_bench.attacking.planned import PlannedAttack, plan_attack, with_controls
+from asa_bench.attacking.planned import PlannedAttack, plan_attack, with_controls, with_sweeps
 from asa_bench.attacking.settings import AttackSettings
 from asa_bench.core.errors import InputError
 from asa_bench.core.files import read_toml
@@ -165,14 +165,15 @@ def _text_attack(settings: AttackSettings, root: Path, field: str) -> PlannedAtt
 
 
 def _attacks(suite: Suite, root: Path, source: str) -> tuple[PlannedAttack, ...]:
-    """The suite's attacks with their controls.
+    """The suite's attacks with their controls and sweeps.
 
     Raises:
-        InputError: for an unknown recipe or protocol, a file of one that is wrong, and a name that a control takes.
+        InputError: for an unknown recipe or protocol, a file of one that is wrong, and a name that one of these takes.
     """
     try:
         chosen = [plan_attack(settings, root) for settings in suite.attack]
-        attacks = tuple(with_controls(chosen, suite.control_examples))
+        swept = with_sweeps(chosen, suite.sweep, suite.sweep_examples)
+        attacks = tuple(with_controls(swept, suite.control_examples))
         refuse_repeats("attack", (attack.name for attack in attacks))
     except (InputError, ValueError) as error:
         raise InputError(f"{source}: {error}") from None

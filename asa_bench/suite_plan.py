@@ -104,11 +104,11 @@ class SuitePlan(Plan):
 
     @override
     def attacks_on(self, portion: int | None) -> Iterable[PlannedAttack]:
-        """The suite's attacks; on the learning curve without controls, and on as many examples as it says."""
+        """The suite's attacks; on the learning curve without controls and sweeps, on as many examples as it says."""
         if portion is None or self.suite.curve is None:
             return self.attacks
         most = self.suite.curve.attack_examples
-        return [attack.on_at_most(most) for attack in self.attacks if attack.kind != "control"]
+        return [attack.on_at_most(most) for attack in self.attacks if attack.kind not in ("control", "sweep")]
 
     @override
     def attack(self, cell: Cell) -> PlannedAttack:
@@ -169,7 +169,8 @@ class SuitePlan(Plan):
             cell for task, encoder, seed, entry in models for cell in self._model_cells(task, encoder, entry, seed)
         ]
         yield from compared
-        yield from _transfers(compared, {attack.name for attack in self.attacks if attack.kind == "text"})
+        if suite.keep_models:
+            yield from _transfers(compared, {attack.name for attack in self.attacks if attack.kind == "text"})
         curve = suite.curve
         if curve is None:
             return
@@ -300,8 +301,16 @@ def _transfers(compared: Sequence[Cell], attacks: Collection[str]) -> Iterator[C
                 "train": asked.key,
                 "attacks": [cell.key for cell in others],
             }
-            needs = (asked.name, *(cell.name for cell in others))
-            yield Cell("transfer", *place[:2], asked.defence, asked.seed, None, ingredients, needs)
+            yield Cell(
+                "transfer",
+                *place[:2],
+                asked.defence,
+                asked.seed,
+                None,
+                ingredients,
+                needs=(asked.name,),
+                uses=tuple(cell.name for cell in others),
+            )
 
 
 def make_plan(loaded: LoadedSuite) -> SuitePlan:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -176,7 +177,7 @@ def test_changed_cells_are_listed_and_refused_unless_fresh(
     assert load_run(out).info["suite"]["attack"][0]["query_budget"] == 40
     listener = Listener()
     again = run(changed, out, fresh=True, progress=listener)
-    assert [name.split("/")[0] for name in listener.names] == ["attack", "attack"]
+    assert [name.split("/")[0] for name in listener.names] == ["attack", "attack", "transfer", "transfer"]
     assert again.examples["queries"].max() <= 20
 
 
@@ -189,7 +190,11 @@ def test_other_out_of_domain_sizes_leave_attacks_alone(tiny_suite: dict[str, Any
 
     usual, other, validation = keys(), keys(test=20), keys(validation=5)
     assert {name.split("/")[0] for name in usual if usual[name] != other[name]} == {"evaluate"}
-    assert {name.split("/")[0] for name in usual if usual[name] != validation[name]} == {"evaluate", "attack"}
+    assert {name.split("/")[0] for name in usual if usual[name] != validation[name]} == {
+        "evaluate",
+        "attack",
+        "transfer",
+    }
 
 
 def test_an_unfinished_run_says_so_in_its_report(finished: Run, tmp_path: Path) -> None:
@@ -209,7 +214,9 @@ def test_a_new_defence_is_added_to_a_finished_run(tiny_suite: dict[str, Any], fi
     larger["defence"].append({"method": "freelb", "steps": 2})
     listener = Listener()
     again = run(larger, out, progress=listener)
-    assert {name.split("/")[3] for name in listener.names} == {"freelb"}
+    asked_again = {"transfer/reviews/tiny-bert/baseline/0", "transfer/reviews/tiny-bert/asa-ratio/0"}
+    assert {name.split("/")[3] for name in {*listener.names} - asked_again} == {"freelb"}
+    assert asked_again <= {*listener.names}
     assert set(again.examples["defence"]) == {"baseline", "asa-ratio", "freelb"}
 
 
@@ -218,7 +225,8 @@ def test_a_failing_cell_costs_only_what_needs_it(tiny_suite: dict[str, Any], tmp
     broken["defence"] = [{"method": "baseline"}, {"name": "torn", "method": "freelb", "step_size": 1e38}]
     listener = Listener()
     done = run(broken, tmp_path / "run", progress=listener)
-    assert listener.statuses == ["done", "done", "done", "failed", "failed", "failed"]
+    assert listener.statuses == ["done"] * 4 + ["failed"] * 4 + ["done", "failed"]
+    assert [name.split("/")[0] for name in listener.names[-2:]] == ["transfer", "transfer"]
     assert set(done.examples["defence"]) == {"baseline"}
     assert done.info["warnings"][0].startswith("train torn seed 0 failed: TrainingFailedError: step ")
     assert done.info["warnings"][1] == (
@@ -256,6 +264,35 @@ def test_two_writers_do_not_share_a_directory(tiny_suite: dict[str, Any], finish
     message = rf"^--out {finished.path}: another asa-bench is writing there$"
     with RunDirectory(finished.path).locked(), pytest.raises(InputError, match=message):
         run(tiny_suite, finished.path)
+
+
+def test_models_are_checked_and_asked_about_what_misled_the_others(finished: Run) -> None:
+    probes = finished.probes.set_index(["defence", "probe"])
+    assert probes.loc[("baseline", "unlike_answers"), "value"] == 0
+    trained = {cell["examples"] for cell in finished.info["cells"] if cell["kind"] == "train"}
+    assert {probes.loc[("asa-ratio", "training_accuracy"), "n"]} == trained
+    transfer = finished.probes.query("probe == 'transfer'")
+    assert transfer[["defence", "against"]].to_numpy().tolist() == [
+        ["baseline", "asa-ratio"], ["asa-ratio", "baseline"],
+    ]  # fmt: skip
+
+
+def test_a_sweep_multiplies_the_fitted_temperature(tiny_suite: dict[str, Any], tmp_path: Path) -> None:
+    swept = {**tiny_suite, "defence": [{"method": "baseline"}], "sweep": [4.0], "sweep_examples": 4}
+    done = run(swept, tmp_path / "run")
+    (fitted,) = done.calibration["temperature"]
+
+    def first_score(attack: str) -> tuple[str, float]:
+        row = done.examples[done.examples["attack"] == attack].query("outcome != 'skipped'").iloc[0]
+        return str(row["example_id"]), float(json.loads(row["trace"])[0][1])
+
+    (plain, score), (hot, flatter) = first_score("deepwordbug"), first_score("deepwordbug-at-4")
+    assert plain == hot
+    # −log p of two labels at the temperatures T and 4 T: the logits' difference is T · log(p / (1 − p))
+    margin = math.log(math.exp(-score) / (1 - math.exp(-score)))
+    assert flatter == pytest.approx(math.log(1 + math.exp(-margin / 4)), rel=1e-6)
+    assert fitted > 0
+    assert len(done.examples.query("attack == 'deepwordbug-at-4'")) == 4
 
 
 def test_a_grid_of_seeds_gives_aggregates(tiny_suite: dict[str, Any], tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
-"""Attacks as a plan has them: settings with the recipe and the protocol that they name, and their controls."""
+"""Attacks as a plan has them: settings with the recipe and the protocol that they name, their controls and sweeps."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,10 @@ class PlannedAttack:
 
     @property
     def kind(self) -> str:
-        """The recipe's kind; a random search in its place is a *control*."""
-        return "control" if self.settings.search == "random" else self.recipe.kind
+        """The recipe's kind; a random search in its place is a *control*, at another temperature it is a *sweep*."""
+        if self.settings.search == "random":
+            return "control"
+        return "sweep" if self.settings.temperature_factor != 1 else self.recipe.kind
 
     @property
     def budget(self) -> int | None:
@@ -73,6 +75,8 @@ class PlannedAttack:
             frame["frame"] = demands
         if self.kind == "control":
             frame["search"] = self.settings.search
+        if self.kind == "sweep":
+            frame["temperature_factor"] = self.settings.temperature_factor
         return {**frame, "fingerprint": fingerprint(frame)}
 
     def resolved(self) -> dict[str, Any]:
@@ -102,6 +106,23 @@ def with_controls(attacks: Iterable[PlannedAttack], examples: int) -> Iterator[P
             fewer = attack.on_at_most(examples)
             changes = {"name": f"{attack.name}-random", "search": "random"}
             yield replace(fewer, settings=fewer.settings.model_copy(update=changes))
+
+
+def with_sweeps(attacks: Iterable[PlannedAttack], factors: Sequence[float], examples: int) -> Iterator[PlannedAttack]:
+    """Each attack, with itself at other temperatures behind each calibrated one of kind *text*.
+
+    Args:
+        attacks: the attacks.
+        factors: what the fitted temperature is multiplied by, one more attack for each.
+        examples: how many examples a sweep gets at most.
+    """
+    for attack in attacks:
+        yield attack
+        if attack.kind == "text" and attack.settings.temperature == "calibrated":
+            fewer = attack.on_at_most(examples)
+            for factor in factors:
+                changes = {"name": f"{attack.name}-at-{factor:g}", "temperature_factor": factor}
+                yield replace(fewer, settings=fewer.settings.model_copy(update=changes))
 
 
 def refuse_unavailable(attacks: Iterable[PlannedAttack], source: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -27,10 +27,19 @@ class AttackSettings(Settings):
     temperature: Literal["calibrated", "raw"] = "calibrated"
     """*calibrated*: the search sees log-probabilities at the temperature fitted on validation. *raw*: TextAttack's own
     goal function on the model's probabilities."""
+    temperature_factor: float = Field(default=1.0, gt=0)
+    """The fitted temperature times this: a model that is robust at one temperature alone starves its attacks (Raina et
+    al. 2024, arXiv 2402.17509). Another one than 1 makes the attack one of kind *sweep*."""
     protocol: str = "recipe"
     """The frame round the search: *recipe* = the recipe's own constraints; *textdefender*; or a TOML file."""
     search: Literal["recipe", "random"] = "recipe"
     """*random*: a random search in the place of the recipe's, as a control."""
+
+    @model_validator(mode="after")
+    def _factor_of_a_fitted_one(self) -> Self:
+        if self.temperature == "raw" and self.temperature_factor != 1:
+            raise ValueError("temperature_factor: a raw temperature is not fitted, so that nothing can be multiplied")
+        return self
 
     @model_validator(mode="before")
     @classmethod

@@ -1,4 +1,4 @@
-"""Tables of what the models get right: the comparison, the attacks in detail, other domains, calibration."""
+"""Tables of what the models get right: the comparison, the attacks in detail, other domains."""
 
 from __future__ import annotations
 
@@ -107,30 +107,6 @@ def out_of_domain(view: View) -> Table | None:
             [words(defence), *(percentage(view.estimate(defence, metric)) for metric in columns)]
             for defence in view.defences
         ],
-    )
-
-
-def calibration(view: View) -> Table | None:
-    """Fitted temperature and calibration error before and after it; None when the run has neither."""
-    metrics = ("calibration_temperature", "ece", "ece_calibrated")
-    if not any(view.metrics(metric) for metric in metrics):
-        return None
-    rows = []
-    for defence in view.defences:
-        temperature, *errors = (view.estimate(defence, metric) for metric in metrics)
-        rows.append([words(defence), plain(temperature.value, 2), *(percentage(error) for error in errors)])
-    return Table(
-        "calibration",
-        "Calibration",
-        "Temperature: fitted on the validation set; above 1 the model was over-confident. ECE: expected calibration "
-        "error on the test set, 15 bins of equal width, in percentage points, before and after the temperature.",
-        [
-            Column("Defence", numeric=False),
-            Column("Temperature"),
-            Column("ECE before, %"),
-            Column("ECE after, %"),
-        ],
-        rows,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from asa_bench.records.store import Run
-from asa_bench.reporting import accuracy_tables, asa_tables, cost_tables, effort_tables, flag_tables
+from asa_bench.reporting import accuracy_tables, asa_tables, cost_tables, effort_tables, flag_tables, temperature_tables
 from asa_bench.reporting.drawing import Plot
 from asa_bench.reporting.figures import figures
 from asa_bench.reporting.summary import sentences
@@ -113,7 +113,8 @@ def _tables(view: View) -> Iterator[Table]:
         effort_tables.common,
         flag_tables.transfer_table,
         accuracy_tables.out_of_domain,
-        accuracy_tables.calibration,
+        temperature_tables.calibration,
+        temperature_tables.sweep,
         cost_tables.training_cost,
         cost_tables.tuning,
         asa_tables.learning_curve,

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from asa_bench.attacking.planned import PlannedAttack, plan_attack, refuse_unavailable, with_controls
+from asa_bench.attacking.planned import PlannedAttack, plan_attack, refuse_unavailable, with_controls, with_sweeps
 from asa_bench.attacking.protocols import Frame, find_frame
 from asa_bench.attacking.settings import AttackSettings
 from asa_bench.core.errors import InputError
@@ -73,6 +74,23 @@ def test_each_text_attack_gets_a_control_of_the_same_budget() -> None:
     ]  # fmt: skip
     assert (found[1].budget, found[1].settings.examples) == (70, 50)
     assert list(with_controls(attacks, 0)) == attacks
+
+
+def test_a_sweep_does_an_attack_again_at_other_temperatures() -> None:
+    attacks = [planned(query_budget=70), planned(name="raw", temperature="raw"), planned(recipe="input-reduction")]
+    found = list(with_sweeps(attacks, [0.25, 4.0], 50))
+    assert [(attack.name, attack.kind, attack.settings.temperature_factor) for attack in found] == [
+        ("deepwordbug", "text", 1.0), ("deepwordbug-at-0.25", "sweep", 0.25), ("deepwordbug-at-4", "sweep", 4.0),
+        ("raw", "text", 1.0), ("input-reduction", "diagnostic", 1.0),
+    ]  # fmt: skip
+    assert (found[1].budget, found[1].settings.examples) == (70, 50)
+    assert len({attack.protocol()["fingerprint"] for attack in found[:3]}) == 3
+
+
+def test_a_raw_temperature_is_not_multiplied() -> None:
+    message = r"temperature_factor: a raw temperature is not fitted, so that nothing can be multiplied"
+    with pytest.raises(ValidationError, match=message):
+        AttackSettings(recipe="pwws", temperature="raw", temperature_factor=2.0)
 
 
 def test_textdefender_is_as_its_code_has_it() -> None:

@@ -20,7 +20,7 @@ from ..conftest import sentences
 @pytest.fixture(scope="module")
 def examples() -> tuple[Example, ...]:
     rows = sentences(24).itertuples()
-    return tuple(Example(str(i), (row.text,), int(row.label == "pos")) for i, row in enumerate(rows))
+    return tuple(Example(str(i), (str(row.text),), int(str(row.label) == "pos")) for i, row in enumerate(rows))
 
 
 def test_a_sound_model_gives_no_sign(classifier: Classifier, examples: tuple[Example, ...]) -> None:
@@ -48,14 +48,8 @@ class Saturated(nn.Module):
 
     def __init__(self, model: Any) -> None:
         super().__init__()
-        self.inner, self.config = model, model.config
-
-    @property
-    def device(self) -> torch.device:
-        return self.inner.device
-
-    def get_input_embeddings(self) -> nn.Module:
-        return self.inner.get_input_embeddings()
+        self.inner, self.config, self.device = model, model.config, model.device
+        self.get_input_embeddings = model.get_input_embeddings
 
     def forward(self, **inputs: Tensor) -> Any:
         out = self.inner(**inputs)
