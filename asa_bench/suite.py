@@ -106,6 +106,11 @@ class Suite(Settings):
     """How many clean examples are predicted."""
     defence: tuple[DefenceEntry, ...] = Field(min_length=1)
     """What is compared."""
+    primary: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Defences whose comparisons are the primary family, corrected for their number; by default those of ASA, or all
+    where there are none. Every other comparison is exploratory."""
+    rival: str | None = None
+    """The defence that those are compared with besides the baseline."""
     attack: tuple[AttackSettings, ...] = ()
     """What the trained models are attacked with."""
     views: ViewSettings | None = None
@@ -140,7 +145,8 @@ class Suite(Settings):
         refuse_repeats("defence", (defence.name for defence in self.defence))
         refuse_repeats("attack", (attack.name for attack in self.attack))
         known = [defence.name for defence in self.defence]
-        for name in (self.curve and self.curve.defences) or ():
+        named = [*((self.curve and self.curve.defences) or ()), *(self.primary or ()), *filter(None, [self.rival])]
+        for name in named:
             if name not in known:
                 raise ValueError(str(unknown("defence", name, known)))
         return self

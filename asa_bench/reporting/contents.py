@@ -10,7 +10,15 @@ from typing import Any
 import pandas as pd
 
 from asa_bench.records.store import Run
-from asa_bench.reporting import accuracy_tables, asa_tables, cost_tables, effort_tables, flag_tables, temperature_tables
+from asa_bench.reporting import (
+    accuracy_tables,
+    asa_tables,
+    comparison_tables,
+    cost_tables,
+    effort_tables,
+    flag_tables,
+    temperature_tables,
+)
 from asa_bench.reporting.drawing import Plot
 from asa_bench.reporting.figures import figures
 from asa_bench.reporting.summary import sentences
@@ -103,6 +111,8 @@ DETAILS = (
 
 def _tables(view: View) -> Iterator[Table]:
     yield accuracy_tables.comparison(view)
+    if comparisons := comparison_tables.compared(view):
+        yield comparisons
     if flagged := flag_tables.flag_table(view):
         yield flagged
     for kinds, name, title in DETAILS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from asa_bench.reporting.formats import listed, p_value, percent, percent_interval, points
@@ -17,13 +18,16 @@ PLANNED_DIFFERENCE = 0.05
 
 @dataclass(frozen=True)
 class Comparison:
-    """One defence against the baseline, under all text attacks at once."""
+    """One defence against another, under all text attacks at once."""
 
     defence: str
+    against: str
     pair: Paired
-    p_adjusted: float | None
-    """Holm's p value within the defences compared here."""
     seeds: int
+    family: int | None = None
+    """How many comparisons the primary family has; None for an exploratory one."""
+    p_adjusted: float | None = None
+    """Holm's p value within the primary family."""
 
     @property
     def significant(self) -> bool:
@@ -32,17 +36,36 @@ class Comparison:
 
 
 def comparisons(view: View) -> list[Comparison]:
-    """Each defence against the baseline, on the examples that both answer under every text attack."""
-    attacks, base = view.text_attacks, view.baseline
-    if base is None or not attacks:
-        return []
+    """The primary family, then every other defence against the baseline.
+
+    On the examples that both sides answer under every text attack. The family is each primary defence (those that the
+    suite names, else those of ASA, else all) against the baseline and the suite's rival.
+    """
+    primary = _compared(view, _family(view))
+    others = [(d, view.baseline) for d in view.defences if view.baseline not in (None, d)]
+    chosen = {(defence, against) for defence, against, _, _ in primary}
+    exploratory = _compared(view, [pair for pair in others if pair not in chosen])
+    adjusted = holm([pair.p_value for _, _, pair, _ in primary])
+    told = [Comparison(*found, len(primary), p) for found, p in zip(primary, adjusted, strict=True)]
+    return [*told, *(Comparison(*found) for found in exploratory)]
+
+
+def _family(view: View) -> list[tuple[str, str | None]]:
+    suite = view.info.get("suite") or {}
+    asked = suite.get("primary") or [name for name in view.defences if view.method(name).startswith("asa")]
+    against = [view.baseline, suite.get("rival")]
+    primary = [name for name in view.defences if name in asked] or view.defences
+    return [(name, other) for name in primary if name not in against for other in against if other in view.defences]
+
+
+def _compared(view: View, asked: Sequence[tuple[str, str | None]]) -> list[tuple[str, str, Paired, int]]:
+    """Defence, what it is compared with, the comparison, and over how many seeds, where the two share examples."""
     found = []
-    for defence in view.defences:
-        pairs = [] if defence == base else _pairs(view, base, defence, attacks)
-        if pairs:
-            found.append((defence, combine_seeds(pairs), len(pairs)))
-    adjusted = holm([pair.p_value for _, pair, _ in found])
-    return [Comparison(d, pair, p, seeds) for (d, pair, seeds), p in zip(found, adjusted, strict=True)]
+    for defence, against in asked:
+        assert against is not None
+        if view.text_attacks and (pairs := _pairs(view, against, defence, view.text_attacks)):
+            found.append((defence, against, combine_seeds(pairs), len(pairs)))
+    return found
 
 
 def sentences(view: View) -> list[str]:
@@ -77,12 +100,22 @@ def _cut(view: View) -> list[str]:
 def _answer(view: View) -> list[str]:
     if not view.text_attacks:
         return ["No attack has given results, so nothing is known about robustness."]
-    if view.baseline is None:
-        return [*(_level(view, defence) for defence in view.defences), _ALONE]
     compared = comparisons(view)
+    if not compared and view.baseline is None:
+        return [*(_level(view, defence) for defence in view.defences), _ALONE]
     if not compared:
         return [f"No defence shares attacked examples with {view.baseline}, so nothing is compared."]
-    return [*(_sentence(view, comparison) for comparison in compared), _scope(compared)]
+    told = [comparison for comparison in compared if comparison.family]
+    return [*(_sentence(view, comparison) for comparison in told), *_untold(compared), _scope(compared)]
+
+
+def _untold(compared: list[Comparison]) -> list[str]:
+    """What is exploratory, in one sentence; empty when all is told."""
+    others = [comparison for comparison in compared if not comparison.family]
+    if not others:
+        return []
+    pairs = listed([f"{other.defence} with {other.against}" for other in others])
+    return [f"Exploratory, in the table of comparisons, without correction for their number: {pairs}."]
 
 
 _ALONE = (
@@ -121,7 +154,7 @@ def _pairs(view: View, base: str, defence: str, attacks: list[str]) -> list[Pair
 
 
 def _sentence(view: View, comparison: Comparison) -> str:
-    pair, base = comparison.pair, view.baseline
+    pair, base = comparison.pair, comparison.against
     under = _under(view)
     evidence = f"{_interval(pair)}{_p(comparison)}, n = {pair.n}"
     if comparison.significant:

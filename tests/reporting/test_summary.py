@@ -1,9 +1,11 @@
 from dataclasses import replace
 
 import pandas as pd
+import pytest
 
 from asa_bench.records.schema import EXAMPLES, table
 from asa_bench.records.store import Run
+from asa_bench.reporting.comparison_tables import compared
 from asa_bench.reporting.summary import comparisons, sentences
 from asa_bench.reporting.view import View, views
 from asa_bench.stats.metrics import results
@@ -79,6 +81,42 @@ def test_holm_over_the_compared_defences(empty_run: Run) -> None:
     assert [comparison.pair.p_value for comparison in found] == [0.03125, 0.03125]
     assert [comparison.p_adjusted for comparison in found] == [0.0625, 0.0625]
     assert not any(comparison.significant for comparison in found)
+
+
+def test_the_primary_family_is_asa_against_baseline_and_rival_and_the_rest_is_exploratory(empty_run: Run) -> None:
+    robust = {name: ["1" * k + "0" * (100 - k)] for name, k in (("baseline", 20), ("freelb", 26), ("fgm", 27))}
+    view = outcomes(empty_run, {**robust, "asa": ["1" * 40 + "0" * 60]})
+    view.info["suite"]["rival"] = "freelb"
+    found = comparisons(view)
+    assert [(c.defence, c.against, c.family) for c in found] == [
+        ("asa", "baseline", 2), ("asa", "freelb", 2), ("freelb", "baseline", None), ("fgm", "baseline", None),
+    ]  # fmt: skip
+    assert [c.p_adjusted for c in found[2:]] == [None, None]
+    assert found[1].p_adjusted == pytest.approx(2**-13)
+    assert sentences(view)[1].startswith(
+        "asa is still right on 40.0 % of the examples under pwws, 14.0 points above freelb (95 % interval "
+    )
+    assert sentences(view)[2] == (
+        "Exploratory, in the table of comparisons, without correction for their number: freelb with baseline and fgm "
+        "with baseline."
+    )
+
+
+def test_the_suite_may_name_the_primary_family(empty_run: Run) -> None:
+    robust = {name: ["1" * k + "0" * (100 - k)] for name, k in (("baseline", 20), ("freelb", 26), ("asa", 27))}
+    view = outcomes(empty_run, robust)
+    view.info["suite"]["primary"] = ["freelb"]
+    assert [(c.defence, c.family) for c in comparisons(view)] == [("freelb", 1), ("asa", None)]
+
+
+def test_the_table_of_comparisons_says_what_could_have_been_shown(empty_run: Run) -> None:
+    robust = {name: ["1" * k + "0" * (100 - k)] for name, k in (("baseline", 20), ("freelb", 26), ("asa", 27))}
+    table = compared(outcomes(empty_run, robust))
+    assert table is not None
+    assert [[cell.text for cell in row] for row in table.rows] == [
+        ["asa", "baseline", "primary", "+7.0", "0.016", "0.016", "100", "none"],
+        ["freelb", "baseline", "exploratory", "+6.0", "0.031", "–", "100", "none"],
+    ]
 
 
 def test_cut_texts_are_told(make_run: MakeRun) -> None:
