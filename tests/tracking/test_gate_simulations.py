@@ -110,8 +110,8 @@ def retrained(word_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> l
 
 def test_seeds_trained_again_alarm_in_at_most_5_percent(retrained: list[Run]) -> None:
     for one in retrained:
-        right = one.predictions.query("dataset == 'test'").eval("prediction == label")
-        clean = proportion(int(right.sum()), len(right))
+        test = one.predictions[one.predictions["dataset"] == "test"]
+        clean = proportion(int((test["prediction"] == test["label"]).sum()), len(test))
         robust = float((one.examples["outcome"] == "failed").mean())
         assert clean.low is not None
         assert clean.low > 0.6
