@@ -17,13 +17,16 @@ PLANNED_DIFFERENCE = 0.05
 
 @dataclass(frozen=True)
 class Comparison:
-    """One defence against the baseline, under all text attacks at once."""
+    """One defence against the baseline, under all text attacks that both stood at once."""
 
     defence: str
+    base: str
     pair: Paired
     p_adjusted: float | None
     """Holm's p value within the defences compared here."""
     seeds: int
+    attacks: list[str]
+    """Those that both models stood, and that the pairs are about."""
 
     @property
     def significant(self) -> bool:
@@ -32,17 +35,24 @@ class Comparison:
 
 
 def comparisons(view: View) -> list[Comparison]:
-    """Each defence against the baseline, on the examples that both answer under every text attack."""
-    attacks, base = view.text_attacks, view.baseline
-    if base is None or not attacks:
-        return []
-    found = []
+    """Each defence against the baseline, on the examples that both answer under every text attack that both stood."""
+    found: list[tuple[str, str, Paired, int, list[str]]] = []
     for defence in view.defences:
-        pairs = [] if defence == base else _pairs(view, base, defence, attacks)
-        if pairs:
-            found.append((defence, combine_seeds(pairs), len(pairs)))
-    adjusted = holm([pair.p_value for _, pair, _ in found])
-    return [Comparison(d, pair, p, seeds) for (d, pair, seeds), p in zip(found, adjusted, strict=True)]
+        base = view.baseline_of(defence)
+        attacks = [] if base is None or defence == base else _shared_attacks(view, base, defence)
+        if base is not None and attacks and (pairs := _pairs(view, base, defence, attacks)):
+            found.append((defence, base, combine_seeds(pairs), len(pairs), attacks))
+    adjusted = holm([pair.p_value for _, _, pair, _, _ in found])
+    return [
+        Comparison(defence, base, pair, p, seeds, attacks)
+        for (defence, base, pair, seeds, attacks), p in zip(found, adjusted, strict=True)
+    ]
+
+
+def _shared_attacks(view: View, *defences: str) -> list[str]:
+    rows = view.examples
+    stood = [set(rows.loc[rows["defence"] == defence, "attack"]) for defence in defences]
+    return [attack for attack in view.text_attacks if all(attack in attacks for attacks in stood)]
 
 
 def sentences(view: View) -> list[str]:
@@ -82,7 +92,7 @@ def _answer(view: View) -> list[str]:
     compared = comparisons(view)
     if not compared:
         return [f"No defence shares attacked examples with {view.baseline}, so nothing is compared."]
-    return [*(_sentence(view, comparison) for comparison in compared), _scope(compared)]
+    return [*(_sentence(comparison) for comparison in compared), _scope(compared)]
 
 
 _ALONE = (
@@ -96,7 +106,7 @@ def _level(view: View, defence: str) -> str:
     clean, worst = view.estimate(defence, "clean_accuracy"), view.estimate(defence, "worst_case_accuracy")
     return (
         f"{defence} is right on {_share(clean)} of the clean texts, "
-        f"and still right on {_share(worst)} under {_under(view)}."
+        f"and still right on {_share(worst)} under {_under(view.text_attacks)}."
     )
 
 
@@ -105,8 +115,8 @@ def _share(estimate: Estimate) -> str:
     return f"{percent(estimate.value)} %" + (f" ({interval}; n = {estimate.n:,})" if interval else "")
 
 
-def _under(view: View) -> str:
-    return view.text_attacks[0] if len(view.text_attacks) == 1 else f"each of {listed(view.text_attacks)}"
+def _under(attacks: list[str]) -> str:
+    return attacks[0] if len(attacks) == 1 else f"each of {listed(attacks)}"
 
 
 def _pairs(view: View, base: str, defence: str, attacks: list[str]) -> list[Paired]:
@@ -120,9 +130,9 @@ def _pairs(view: View, base: str, defence: str, attacks: list[str]) -> list[Pair
     return pairs
 
 
-def _sentence(view: View, comparison: Comparison) -> str:
-    pair, base = comparison.pair, view.baseline
-    under = _under(view)
+def _sentence(comparison: Comparison) -> str:
+    pair, base = comparison.pair, comparison.base
+    under = _under(comparison.attacks)
     evidence = f"{_interval(pair)}{_p(comparison)}, n = {pair.n}"
     if comparison.significant:
         direction = "above" if pair.difference > 0 else "below"
