@@ -14,6 +14,9 @@ from asa_bench.stats.paired import ALPHA, Paired, combine_seeds, examples_needed
 PLANNED_DIFFERENCE = 0.05
 """Difference to plan for when none at all was seen."""
 
+NAMED = 3
+"""Attacks that a sentence names; the table below it names all."""
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -116,6 +119,8 @@ def _share(estimate: Estimate) -> str:
 
 
 def _under(attacks: list[str]) -> str:
+    if len(attacks) > NAMED:
+        return f"each of {len(attacks)} attacks"
     return attacks[0] if len(attacks) == 1 else f"each of {listed(attacks)}"
 
 

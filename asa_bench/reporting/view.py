@@ -53,6 +53,12 @@ class View:
         return [attack for attack in self.attacks if self.kind(attack) == "text" and attack not in self.invalid]
 
     @cached_property
+    def has_worst_case(self) -> bool:
+        """Whether there are several text attacks, and a model that stood them all."""
+        stood = (self.estimate(name, "worst_case_accuracy").n for name in self.defences)
+        return len(self.text_attacks) > 1 and any(stood)
+
+    @cached_property
     def invalid(self) -> dict[str, str]:
         """Attacks that did nothing here, and why; they say nothing about robustness."""
         entries = self.info.get("invalid") or []

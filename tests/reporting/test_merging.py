@@ -11,6 +11,7 @@ import pytest
 
 from asa_bench.core.errors import InputError
 from asa_bench.records.store import Run
+from asa_bench.reporting.accuracy_tables import comparison
 from asa_bench.reporting.merging import merged
 from asa_bench.reporting.report import write_report
 from asa_bench.reporting.summary import comparisons
@@ -116,6 +117,9 @@ def test_unlike_protocols_stand_apart_and_are_told(made: Made) -> None:
     assert view.estimate("old/model", "robust_accuracy", "new/pwws").value is None
     assert [each.attacks for each in comparisons(view)] == [["deepwordbug"]]
     assert values(both, "worst_case_accuracy") == []  # neither stood all
+    table = comparison(view)
+    assert [column.title for column in table.columns][1:3] == ["Clean accuracy, %", "deepwordbug, %"]
+    assert " No worst case: no model stood every attack. " in table.caption
     assert both.info["warnings"] == [
         "attack pwws is not the same in old and new, and stands apart: max_words_changed absent in old, 3 in new"
     ]
