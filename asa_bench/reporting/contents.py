@@ -108,6 +108,7 @@ def _tables(view: View) -> Iterator[Table]:
             yield accuracy_tables.attack_detail(view, chosen, name, title)
     makers = (
         effort_tables.limits,
+        effort_tables.budgets,
         effort_tables.common,
         accuracy_tables.out_of_domain,
         accuracy_tables.calibration,
