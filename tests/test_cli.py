@@ -357,6 +357,24 @@ def test_report_remakes_a_report(cli: Cli, recorded: Path) -> None:
     assert list((recorded / "report" / "tables").glob("*.tex"))
 
 
+def test_report_of_several_runs(cli: Cli, recorded: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(recorded, tmp_path / "other")
+    before = contents(recorded)
+    message = "report: several runs have no folder of their own; name one with --out"
+    assert cli("report", recorded, other) == complaint(message)
+    inside = recorded / "report"
+    message = f"--out {inside}: in the run {recorded}, which has a report of its own"
+    assert cli("report", recorded, other, "--out", inside) == complaint(message)
+    assert cli("report", recorded, recorded, "--out", tmp_path / "both") == complaint(f"{recorded}: given twice")
+    assert not (tmp_path / "both").exists()
+    page = tmp_path / "both" / "index.html"
+    assert cli("report", recorded, other, "--out", tmp_path / "both") == (0, f"report: {page}\n", "")
+    table = (tmp_path / "both" / "tables" / "comparison.csv").read_text()
+    names = {line.partition(",")[0] for line in table.splitlines()[1:]}
+    assert names == {"recorded/baseline", "recorded/asa", "other/baseline", "other/asa"}
+    assert contents(recorded) == before
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [("nowhere", "no such run directory"), ("", "not a run directory (no run.json in it)")],

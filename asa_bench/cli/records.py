@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from asa_bench.cli.app import FormatOption, app, output
 from asa_bench.core.errors import InputError, RunIncompleteError
 from asa_bench.core.files import write_text
+
+if TYPE_CHECKING:
+    from asa_bench.records.store import Run
 
 reference_app = typer.Typer(no_args_is_help=True, help="Runs kept in one small file, to compare later ones with.")
 app.add_typer(reference_app, name="reference")
@@ -22,19 +26,34 @@ NewArgument = Annotated[str, typer.Argument(metavar="NEW", help="The run directo
 
 @app.command("report")
 def report_command(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A run directory, or a reference.")],
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Run directories, or references.")],
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where to; by default the run's folder 'report'.")
+        Path | None, typer.Option(metavar="DIR", help="Where to; by default the run's folder 'report', if it is one.")
     ] = None,
 ) -> None:
-    """Make a run's report anew from its records."""
+    """Make a run's report anew from its records, or one report that sets several runs side by side."""
     from asa_bench.records.reference import open_run
     from asa_bench.reporting.report import write_report
 
-    loaded = open_run(run)
-    if out is None and loaded.path.is_file():
-        raise InputError(f"{run}: a reference has no folder of its own; name one with --out")
-    output().print(f"report: {write_report(loaded, out)}", highlight=False, soft_wrap=True)
+    loaded = [open_run(run) for run in runs]
+    if len(loaded) > 1:
+        written = write_report(*_side_by_side(loaded, out))
+    elif out is None and loaded[0].path.is_file():
+        raise InputError(f"{runs[0]}: a reference has no folder of its own; name one with --out")
+    else:
+        written = write_report(loaded[0], out)
+    output().print(f"report: {written}", highlight=False, soft_wrap=True)
+
+
+def _side_by_side(runs: Sequence[Run], out: Path | None) -> tuple[Run, Path]:
+    """The runs as one, and a folder outside all of them."""
+    from asa_bench.reporting.merging import merged
+
+    if out is None:
+        raise InputError("report: several runs have no folder of their own; name one with --out")
+    if owner := next((run.path for run in runs if run.path.resolve() in [out.resolve(), *out.resolve().parents]), None):
+        raise InputError(f"--out {out}: in the run {owner}, which has a report of its own")
+    return merged(runs), out
 
 
 @app.command("export")

@@ -15,18 +15,18 @@ CLEAN, ROBUST, WORST = "clean_accuracy", "robust_accuracy", "worst_case_accuracy
 
 
 def comparison(view: View) -> Table:
-    """Defences × attacks: clean accuracy, robust accuracy under each text attack, and the worst case."""
-    attacks, several = view.text_attacks, len(view.text_attacks) > 1
+    """Defences × attacks: clean accuracy, the worst case, and robust accuracy under each text attack."""
+    attacks, worst = view.text_attacks, view.has_worst_case
     shown = [*attacks, *view.invalid]
-    titles = ["Clean accuracy, %", *(f"{attack}, %" for attack in shown), *(["Worst case, %"] if several else [])]
+    titles = ["Clean accuracy, %", *(["Worst case, %"] if worst else []), *(f"{attack}, %" for attack in shown)]
     rows, signs = [], flags(view)
     for defence in view.defences:
         row = [words(defence), marked(percentage(view.estimate(defence, CLEAN)), marks(signs, defence, None))]
+        row += [percentage(view.estimate(defence, WORST))] if worst else []
         for attack in attacks:
             robust = percentage(view.estimate(defence, ROBUST, attack))
             row.append(marked(robust, marks(signs, defence, attack)))
-        row += [Cell(None, "invalid")] * len(view.invalid)
-        rows.append(row + ([percentage(view.estimate(defence, WORST))] if several else []))
+        rows.append(row + [Cell(None, "invalid")] * len(view.invalid))
     return Table(
         "comparison",
         "Clean and robust accuracy",
@@ -138,7 +138,9 @@ def _comparison_caption(view: View) -> str:
         + (f" (n = {span(set(sizes))})" if sizes else "")
         + ". An attack succeeds when it turns a right prediction wrong; errors and time-outs count as not shown robust."
     ]
-    if len(attacks) > 1:
+    if len(attacks) > 1 and not view.has_worst_case:
+        parts.append("No worst case: no model stood every attack.")
+    elif attacks[1:]:
         budgets = listed([f"{a}{f' ({b} queries)' if (b := view.budget(a)) else ''}" for a in attacks])
         parts.append(f"Worst case: still right under each of {budgets}.")
     parts += [

@@ -120,6 +120,7 @@ def _tables(view: View) -> Iterator[Table]:
             yield accuracy_tables.attack_detail(view, chosen, name, title)
     makers = (
         effort_tables.limits,
+        effort_tables.budgets,
         effort_tables.common,
         flag_tables.transfer_table,
         accuracy_tables.out_of_domain,

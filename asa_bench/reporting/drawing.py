@@ -25,6 +25,9 @@ MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 _LONGEST = 30
 """Letters of a name in a figure: a longer one would leave no room for the data."""
 
+WIDE = 9.0
+"""Inches from which on a figure is wide."""
+
 _STYLE: dict[Any, Any] = {
     "text.parse_math": False,
     "svg.hashsalt": "asa-bench",
@@ -44,6 +47,11 @@ class Plot:
     caption: str
     alt: str
     figure: Figure
+
+    @property
+    def wide(self) -> bool:
+        """Whether the page gives it a row of its own, since its letters would be too small in half of one."""
+        return bool(self.figure.get_figwidth() > WIDE)
 
     @cached_property
     def svg(self) -> str:
@@ -88,6 +96,11 @@ def short(name: str) -> str:
         text = f"{text[: _LONGEST // 2]}…{text[-_LONGEST // 3 :]}"
     # Matplotlib leaves labels that begin with an underscore out of a legend.
     return f" {text}" if text.startswith("_") else text
+
+
+def beside(height: float, entries: int) -> float:
+    """Inches that a figure of this height needs so that a legend of so many entries beside it is whole."""
+    return max(height, 0.5 + 0.2 * entries)
 
 
 def colour(position: int) -> str:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from asa_bench.reporting.drawing import INK, Plot, colour, short, tidy
+from asa_bench.reporting.drawing import INK, Plot, beside, colour, short, tidy
 from asa_bench.reporting.formats import listed
 from asa_bench.reporting.view import View
 from asa_bench.stats.effort import curve
@@ -58,7 +58,8 @@ def _effort(view: View, measure: str, panels: dict[str, dict[str, pd.Series]]) -
     label, words = _AXES[measure]
     across = min(ACROSS, len(panels))
     down = -(-len(panels) // across)
-    figure = Figure(figsize=(2.9 * across + 1.6, 2.5 * down + 0.3), layout="constrained")
+    height = beside(2.5 * down + 0.3, len(view.defences))
+    figure = Figure(figsize=(2.9 * across + 1.6, height), layout="constrained")
     grid = figure.subplots(down, across, squeeze=False, sharey=True).ravel()
     shown = {}
     for axes, (attack, lines) in zip(grid, panels.items(), strict=False):

@@ -7,7 +7,7 @@ import pandas as pd
 from asa_bench.reporting.formats import percent
 from asa_bench.reporting.tables import Cell, Column, Table, plain, words
 from asa_bench.reporting.view import NOTHING, View
-from asa_bench.stats.effort import area, robust_within, shared
+from asa_bench.stats.effort import area, robust_within, shared, without_limit
 
 LIMITS = (
     ("25 queries", "queries", 25.0),
@@ -40,6 +40,51 @@ def limits(view: View) -> Table | None:
         + [Column("Mean over budgets, %")],
         [row for row in rows if row],
     )
+
+
+SHARES = (("A quarter", 4), ("Half", 2), ("All", 1))
+"""Parts of the query budget: their name and the divisor."""
+
+
+def budgets(view: View) -> Table | None:
+    """Robust accuracy with a limited and with an unlimited number of queries; None without a budget."""
+    rows = [_budget_row(view, attack, defence) for attack in view.text_attacks for defence in view.defences]
+    if not any(rows):
+        return None
+    return Table(
+        "budgets",
+        "Limited and unlimited budgets",
+        "Robust accuracy with a part of the attack's query budget, and without limit. An example that still stands "
+        "when its search ended by itself stands whatever the budget; one whose search ran into the budget (counts: "
+        "over all seeds) may fall to more queries. So without limit it is at least the share of the former, and at "
+        "most what it is with the whole budget.",
+        [
+            Column("Attack", numeric=False),
+            Column("Defence", numeric=False),
+            *(Column(f"{title} of the budget, %", interval=True) for title, _ in SHARES),
+            Column("Ran into it"),
+            Column("Without limit, at least, %"),
+            Column("Without limit, at most, %"),
+        ],
+        [row for row in rows if row],
+    )
+
+
+def _budget_row(view: View, attack: str, defence: str) -> list[Cell]:
+    examples, budget = view.examples, view.budget(attack)
+    rows = examples[(examples["attack"] == attack) & (examples["defence"] == defence)]
+    if rows.empty or budget is None:
+        return []
+    parts = [robust_within(rows, "queries", budget // divisor) for _, divisor in SHARES]
+    bounds = without_limit(rows, budget)
+    cut = int(((rows["outcome"] == "failed") & (rows["queries"] >= budget)).sum())
+    return [
+        words(attack),
+        words(defence),
+        *(Cell(value, percent(value), "", low, high) for value, low, high, _ in parts),
+        plain(cut, 0),
+        *(Cell(bound.value, percent(bound.value)) for bound in bounds),
+    ]
 
 
 def common(view: View) -> Table | None:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from asa_bench.reporting.accuracy_tables import CLEAN, ROBUST, WORST, interval_note
 from asa_bench.reporting.attention_figures import attention_divergence, heat_maps, keyword_attention
 from asa_bench.reporting.cost_tables import training_ratios, training_seconds
-from asa_bench.reporting.drawing import INK, Plot, colour, marker, short, style, tidy
+from asa_bench.reporting.drawing import INK, Plot, beside, colour, marker, short, style, tidy
 from asa_bench.reporting.effort_figures import effort
 from asa_bench.reporting.formats import listed, percent, seconds
 from asa_bench.reporting.trade_off_figures import learning_curve, pareto
@@ -39,7 +39,9 @@ def accuracy(view: View) -> Plot | None:
     if not series:
         return None
     room = 1.6 if len(conditions) <= MANY else 1.0  # inches; the page scales a wider figure down, letters too
-    figure = Figure(figsize=(max(5.6, room * len(conditions) + 2.2), 3.6), layout="constrained")
+    room = max(room, 0.11 * len(series))
+    size = max(5.6, room * len(conditions) + 2.2), beside(3.6, len(series))
+    figure = Figure(figsize=size, layout="constrained")
     axes = figure.add_subplot()
     for position, (name, estimates) in enumerate(series.items()):
         _points(axes, estimates, position, len(series), short(name))
@@ -94,8 +96,8 @@ def cost(view: View) -> Plot | None:
 
 def _conditions(view: View) -> list[tuple[str, str, str | None]]:
     attacks: list[tuple[str, str, str | None]] = [(attack, ROBUST, attack) for attack in view.text_attacks]
-    worst: list[tuple[str, str, str | None]] = [("worst case", WORST, None)] if len(attacks) > 1 else []
-    return [("clean", CLEAN, None), *attacks, *worst]
+    worst: list[tuple[str, str, str | None]] = [("worst case", WORST, None)] if view.has_worst_case else []
+    return [("clean", CLEAN, None), *worst, *attacks]
 
 
 def _points(axes: Axes, estimates: list[Estimate], position: int, count: int, label: str) -> None:
@@ -108,7 +110,7 @@ def _points(axes: Axes, estimates: list[Estimate], position: int, count: int, la
     errors = np.maximum(np.abs(np.array(bounds, dtype=float).T * 100 - values), 0.0)
     axes.errorbar(
         [x for x, _ in shown], values, yerr=errors, fmt=marker(position), color=colour(position), label=label,
-        markersize=5.5, elinewidth=1.3, capsize=2.5,
+        markersize=5.5, elinewidth=1.3, capsize=2.5, clip_on=False,
     )  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 UNKNOWN = "–"
 """What stands for a value that is undefined or not there."""
 
@@ -56,6 +58,11 @@ def seconds(value: float | None) -> str:
     if value < 120:
         return f"{value:.1f} s"
     return f"{value / 60:.1f} min" if value < 7200 else f"{value / 3600:.1f} h"
+
+
+def moment(recorded: str) -> str:
+    """A recorded time without its seconds, ``2026-01-01 10:00 UTC``; what is no such time stays as it is."""
+    return re.sub(r"^(\d{4}-\d\d-\d\d)T(\d\d:\d\d).*\+00:00$", r"\1 \2 UTC", str(recorded))
 
 
 def listed(names: list[str]) -> str:

@@ -16,6 +16,7 @@ from asa_bench.records.store import Run
 from asa_bench.reporting import browser
 from asa_bench.reporting.contents import Part, run_tables, settings
 from asa_bench.reporting.drawing import INK, Plot
+from asa_bench.reporting.formats import moment
 from asa_bench.reporting.tables import Cell, to_csv, to_latex
 from asa_bench.reporting.texts import visible
 
@@ -35,7 +36,7 @@ def html(run: Run, parts: Sequence[Part]) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(visible=visible, inline=inline_svg, settings=settings)
-    environment.filters.update(value=data_value, csv=to_csv, latex=to_latex)
+    environment.filters.update(value=data_value, csv=to_csv, latex=to_latex, moment=moment)
     script = (shipped("templates") / SCRIPT).read_text(encoding="utf-8")
     return environment.get_template(TEMPLATE).render(
         info=run.info,

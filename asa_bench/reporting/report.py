@@ -82,9 +82,10 @@ def _setup(run: Run) -> Iterator[str]:
             body = "\n".join(f"| {markdown(name)} | {markdown(value)} |" for name, value in rows)
             yield f"## {title}"
             yield f"| Setting | Value |\n| :-- | :-- |\n{body}"
-    if command := run.info.get("command"):
+    commands = [each["command"] for each in run.info.get("runs") or [run.info] if each.get("command")]
+    if commands:
         yield "## How to reproduce"
-        yield f"`{_code(str(command))}`"
+        yield from (f"`{_code(str(command))}`" for command in commands)
 
 
 _FACTS = (("Set-up", "suite"), ("Protocols", "protocols"), ("Versions", "versions"), ("Hardware", "hardware"))

@@ -15,15 +15,20 @@ from asa_bench.stats.paired import ALPHA, Paired, combine_seeds, examples_needed
 PLANNED_DIFFERENCE = 0.05
 """Difference to plan for when none at all was seen."""
 
+NAMED = 3
+"""Attacks that a sentence names; the table below it names all."""
+
 
 @dataclass(frozen=True)
 class Comparison:
-    """One defence against another, under all text attacks at once."""
+    """One defence against another, under all text attacks that both stood at once."""
 
     defence: str
     against: str
     pair: Paired
     seeds: int
+    attacks: list[str]
+    """Those that both models stood, and that the pairs are about."""
     family: int | None = None
     """How many comparisons the primary family has; None for an exploratory one."""
     p_adjusted: float | None = None
@@ -38,14 +43,14 @@ class Comparison:
 def comparisons(view: View) -> list[Comparison]:
     """The primary family, then every other defence against the baseline.
 
-    On the examples that both sides answer under every text attack. The family is each primary defence (those that the
-    suite names, else those of ASA, else all) against the baseline and the suite's rival.
+    On the examples that both sides answer under every text attack that both stood. The family is each primary defence
+    (those that the suite names, else those of ASA, else all) against the baseline and the suite's rival.
     """
     primary = _compared(view, _family(view))
-    others = [(d, view.baseline) for d in view.defences if view.baseline not in (None, d)]
-    chosen = {(defence, against) for defence, against, _, _ in primary}
+    others = [(defence, view.baseline_of(defence)) for defence in view.defences]
+    chosen = {(defence, against) for defence, against, *_ in primary}
     exploratory = _compared(view, [pair for pair in others if pair not in chosen])
-    adjusted = holm([pair.p_value for _, _, pair, _ in primary])
+    adjusted = holm([found[2].p_value for found in primary])
     told = [Comparison(*found, len(primary), p) for found, p in zip(primary, adjusted, strict=True)]
     return [*told, *(Comparison(*found) for found in exploratory)]
 
@@ -53,19 +58,25 @@ def comparisons(view: View) -> list[Comparison]:
 def _family(view: View) -> list[tuple[str, str | None]]:
     suite = view.info.get("suite") or {}
     asked = suite.get("primary") or [name for name in view.defences if view.method(name).startswith("asa")]
-    against = [view.baseline, suite.get("rival")]
-    primary = [name for name in view.defences if name in asked] or view.defences
-    return [(name, other) for name in primary if name not in against for other in against if other in view.defences]
+    primary, rival = [name for name in view.defences if name in asked] or view.defences, suite.get("rival")
+    against = [(name, other) for name in primary for other in (view.baseline_of(name), rival) if name != rival]
+    return [(name, other) for name, other in against if other in view.defences]
 
 
-def _compared(view: View, asked: Sequence[tuple[str, str | None]]) -> list[tuple[str, str, Paired, int]]:
-    """Defence, what it is compared with, the comparison, and over how many seeds, where the two share examples."""
+def _compared(view: View, asked: Sequence[tuple[str, str | None]]) -> list[tuple[str, str, Paired, int, list[str]]]:
+    """Defence, what it is compared with, the comparison, its seeds and attacks, where the two share examples."""
     found = []
     for defence, against in asked:
-        assert against is not None
-        if view.text_attacks and (pairs := _pairs(view, against, defence, view.text_attacks)):
-            found.append((defence, against, combine_seeds(pairs), len(pairs)))
+        attacks = [] if against in (None, defence) else _shared_attacks(view, str(against), defence)
+        if against is not None and attacks and (pairs := _pairs(view, against, defence, attacks)):
+            found.append((defence, against, combine_seeds(pairs), len(pairs), attacks))
     return found
+
+
+def _shared_attacks(view: View, *defences: str) -> list[str]:
+    rows = view.examples
+    stood = [set(rows.loc[rows["defence"] == defence, "attack"]) for defence in defences]
+    return [attack for attack in view.text_attacks if all(attack in attacks for attacks in stood)]
 
 
 def sentences(view: View) -> list[str]:
@@ -106,7 +117,7 @@ def _answer(view: View) -> list[str]:
     if not compared:
         return [f"No defence shares attacked examples with {view.baseline}, so nothing is compared."]
     told = [comparison for comparison in compared if comparison.family]
-    return [*(_sentence(view, comparison) for comparison in told), *_untold(compared), _scope(compared)]
+    return [*(_sentence(comparison) for comparison in told), *_untold(compared), _scope(compared)]
 
 
 def _untold(compared: list[Comparison]) -> list[str]:
@@ -129,7 +140,7 @@ def _level(view: View, defence: str) -> str:
     clean, worst = view.estimate(defence, "clean_accuracy"), view.estimate(defence, "worst_case_accuracy")
     return (
         f"{defence} is right on {_share(clean)} of the clean texts, "
-        f"and still right on {_share(worst)} under {_under(view)}."
+        f"and still right on {_share(worst)} under {_under(view.text_attacks)}."
     )
 
 
@@ -138,8 +149,10 @@ def _share(estimate: Estimate) -> str:
     return f"{percent(estimate.value)} %" + (f" ({interval}; n = {estimate.n:,})" if interval else "")
 
 
-def _under(view: View) -> str:
-    return view.text_attacks[0] if len(view.text_attacks) == 1 else f"each of {listed(view.text_attacks)}"
+def _under(attacks: list[str]) -> str:
+    if len(attacks) > NAMED:
+        return f"each of {len(attacks)} attacks"
+    return attacks[0] if len(attacks) == 1 else f"each of {listed(attacks)}"
 
 
 def _pairs(view: View, base: str, defence: str, attacks: list[str]) -> list[Paired]:
@@ -153,9 +166,9 @@ def _pairs(view: View, base: str, defence: str, attacks: list[str]) -> list[Pair
     return pairs
 
 
-def _sentence(view: View, comparison: Comparison) -> str:
+def _sentence(comparison: Comparison) -> str:
     pair, base = comparison.pair, comparison.against
-    under = _under(view)
+    under = _under(comparison.attacks)
     evidence = f"{_interval(pair)}{_p(comparison)}, n = {pair.n}"
     if comparison.significant:
         direction = "above" if pair.difference > 0 else "below"

@@ -12,6 +12,9 @@ from asa_bench.reporting import formats
 from asa_bench.reporting.texts import visible
 from asa_bench.stats.intervals import Estimate
 
+MANY = 6
+"""Columns beyond which a table is set close."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -42,6 +45,11 @@ class Table:
     caption: str
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
+
+    @property
+    def many(self) -> bool:
+        """Whether its columns are so many that it is set close, lest the last be out of sight."""
+        return len(self.columns) > MANY
 
 
 def words(text: str) -> Cell:
@@ -98,22 +106,23 @@ def to_markdown(table: Table) -> str:
 
 
 def to_latex(table: Table) -> str:
-    """A ``table`` environment in the style of the package booktabs."""
+    """A ``table`` environment in the style of the package booktabs; one of many columns is scaled to the line."""
     heading = " & ".join(latex(column.title) for column in table.columns)
     body = [" & ".join(latex(_with_note(cell)) for cell in row) + r" \\" for row in table.rows]
     lines = [
-        "% needs \\usepackage{booktabs}",
+        f"% needs \\usepackage{{booktabs{',graphicx' if table.many else ''}}}",
         r"\begin{table}",
         r"\centering",
         rf"\caption{{{latex(f'{table.title}. {table.caption}')}}}",
         rf"\label{{tab:{table.name}}}",
+        *([r"\resizebox{\linewidth}{!}{%"] if table.many else []),
         rf"\begin{{tabular}}{{{''.join('r' if column.numeric else 'l' for column in table.columns)}}}",
         r"\toprule",
         rf"{heading} \\",
         r"\midrule",
         *body,
         r"\bottomrule",
-        r"\end{tabular}",
+        r"\end{tabular}}" if table.many else r"\end{tabular}",
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"

@@ -8,7 +8,7 @@ from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from asa_bench.reporting.accuracy_tables import CLEAN, ROBUST, WORST, span
 from asa_bench.reporting.cost_tables import training_ratios
-from asa_bench.reporting.drawing import INK, Plot, colour, marker, short, tidy
+from asa_bench.reporting.drawing import INK, Plot, beside, colour, marker, short, tidy
 from asa_bench.reporting.formats import listed, number, percent
 from asa_bench.reporting.view import View
 
@@ -25,7 +25,7 @@ def pareto(view: View) -> Plot | None:
     }
     if len(points) < 2:
         return None
-    figure = Figure(figsize=(7.0, 3.8), layout="constrained")
+    figure = Figure(figsize=(7.0, beside(3.8, len(points))), layout="constrained")
     axes = figure.add_subplot()
     for position, (name, (cost, estimate)) in enumerate(points.items()):
         value = 100 * (estimate.value or 0.0)
@@ -79,7 +79,7 @@ def learning_curve(view: View) -> Plot | None:
         return None
     metric, attack = robust_metric(view)
     panels = [("Clean accuracy, %", CLEAN, None), *([(f"{_named(attack)}, %", metric, attack)] if metric else [])]
-    figure = Figure(figsize=(3.4 * len(panels) + 1.6, 3.4), layout="constrained")
+    figure = Figure(figsize=(3.4 * len(panels) + 1.6, beside(3.4, len(names))), layout="constrained")
     grid = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, (label, wanted, of) in zip(grid, panels, strict=True):
         for position, name in enumerate(names):

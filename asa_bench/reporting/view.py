@@ -53,6 +53,12 @@ class View:
         return [attack for attack in self.attacks if self.kind(attack) == "text" and attack not in self.invalid]
 
     @cached_property
+    def has_worst_case(self) -> bool:
+        """Whether there are several text attacks, and a model that stood them all."""
+        stood = (self.estimate(name, "worst_case_accuracy").n for name in self.defences)
+        return len(self.text_attacks) > 1 and any(stood)
+
+    @cached_property
     def invalid(self) -> dict[str, str]:
         """Attacks that did nothing here, and why; they say nothing about robustness."""
         entries = self.info.get("invalid") or []
@@ -61,8 +67,17 @@ class View:
 
     @cached_property
     def baseline(self) -> str | None:
-        """The first defence of method *baseline* in this view."""
-        return next((name for name in self.defences if self.method(name) == "baseline"), None)
+        """The first defence of method *baseline* in this view; with several runs, else the first of all."""
+        others = self.defences[:1] if self.info.get("runs") else []
+        baselines = [name for name in self.defences if self.method(name) == "baseline"]
+        return next(iter([*baselines, *others]), None)
+
+    def baseline_of(self, defence: str) -> str | None:
+        """What a defence is compared with: its run's own baseline (names are ``run/name``), or the first of all."""
+        run, _, _ = defence.rpartition("/")
+        own = [name for name in self.defences if run and name.rpartition("/")[0] == run]
+        baselines = [name for name in own if self.method(name) == "baseline" and name != defence]
+        return next(iter(baselines), self.baseline)
 
     def method(self, defence: str) -> str:
         """The method behind a defence's name; the name itself when the suite does not say."""
@@ -107,7 +122,7 @@ class View:
 
     def _entry(self, kind: str, name: str) -> Mapping[str, Any]:
         entries = _entries(self.info, kind)
-        return next((entry for entry in entries if _name(entry) == name), {})
+        return next((entry for entry in entries if entry_name(entry) == name), {})
 
 
 def views(run: Run) -> list[View]:
@@ -136,12 +151,13 @@ def _entries(info: Mapping[str, Any], kind: str) -> list[Mapping[str, Any]]:
     return [entry for entry in entries if isinstance(entry, Mapping)]
 
 
-def _name(entry: Mapping[str, Any]) -> str | None:
+def entry_name(entry: Mapping[str, Any]) -> str | None:
+    """What a task, encoder, defence or attack of the suite goes by."""
     return entry.get("name") or entry.get("recipe") or entry.get("method")
 
 
 def _names(info: Mapping[str, Any], kind: str) -> list[str]:
-    return [name for entry in _entries(info, kind) if (name := _name(entry))]
+    return [name for entry in _entries(info, kind) if (name := entry_name(entry))]
 
 
 def _in_order(preferred: Iterable[str], present: Iterable[str]) -> list[str]:

@@ -55,6 +55,20 @@ def area(rows: pd.DataFrame, budget: int) -> Estimate:
     return combine("robust_accuracy", seeds)
 
 
+def without_limit(rows: pd.DataFrame, budget: int) -> tuple[Estimate, Estimate]:
+    """Robust accuracy that no larger budget can change, and what it is at most without any: over seeds.
+
+    An example that still stands when its search ended before the budget stands whatever the budget; one whose search
+    ran into it may fall or stand. The two are equal where no search ran into it.
+    """
+    stands = rows["outcome"] == "failed"
+    ended = stands & (rows["queries"] < budget).fillna(value=False)
+    bounds = ([proportion(int(seed.sum()), len(seed)) for _, seed in each.groupby(rows["seed"])]
+              for each in (ended, stands))  # fmt: skip
+    least, most = (combine("robust_accuracy", seeds) for seeds in bounds)
+    return least, most
+
+
 def shared(rows: pd.DataFrame, outcomes: Collection[str]) -> pd.DataFrame:
     """The rows of one attack on the examples that ended in one of ``outcomes`` for every defence, within a seed.
 

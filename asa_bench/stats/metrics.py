@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from asa_bench.records.schema import CELL, RESULTS, table
+from asa_bench.records.store import concatenate
 from asa_bench.stats.aggregate import over_seeds
 from asa_bench.stats.calibration import expected_calibration_error
 from asa_bench.stats.flags import SURE
@@ -51,9 +52,30 @@ def results(
         rows += _rows(cell, _number("calibration_temperature", group["temperature"]))
     for cell, group in _cells(examples, [*CELL, "attack"]):
         rows += _rows(cell, attack_metrics(group, valid=_place(cell) not in void))
-    measured = [place not in void for place in zip(*(examples[name] for name in PLACE), strict=True)]
-    rows += _worst_case_rows(examples[pd.Series(measured, examples.index, dtype=bool)], worst_case_attacks)
+    rows += _worst_case_rows(_measured(examples, void), worst_case_attacks)
     return over_seeds(table(rows, RESULTS))
+
+
+def with_worst_case(
+    recorded: pd.DataFrame,
+    examples: pd.DataFrame,
+    worst_case_attacks: Collection[str],
+    invalid: Collection[Mapping[str, str]] = (),
+) -> pd.DataFrame:
+    """Results of several runs as those of one: metrics per seed as ``recorded``, worst case and aggregates anew.
+
+    The other arguments are those of :func:`results`.
+    """
+    kept = recorded[recorded["seed"].notna() & (recorded["metric"] != "worst_case_accuracy")]
+    void = {(entry["task"], entry["encoder"], entry["attack"]) for entry in invalid}
+    worst = table(_worst_case_rows(_measured(examples, void), worst_case_attacks), RESULTS)
+    return over_seeds(concatenate([kept, worst], RESULTS))
+
+
+def _measured(examples: pd.DataFrame, void: Collection[tuple[str, ...]]) -> pd.DataFrame:
+    """The rows of valid attacks."""
+    valid = [place not in void for place in zip(*(examples[name] for name in PLACE), strict=True)]
+    return examples[pd.Series(valid, examples.index, dtype=bool)]
 
 
 def clean_metrics(predictions: pd.DataFrame) -> Named:

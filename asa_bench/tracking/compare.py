@@ -12,10 +12,11 @@ import pandas as pd
 from asa_bench.records.reference import open_run
 from asa_bench.records.schema import CELL
 from asa_bench.records.store import Run
+from asa_bench.stats.alike import relabelled, text_attacks
 from asa_bench.stats.intervals import MINIMUM_SEEDS
 from asa_bench.stats.metrics import TEST, robust_under_all
 from asa_bench.stats.paired import ALPHA, Paired, combine_seeds, holm, paired
-from asa_bench.tracking.pairing import Key, Pair, notes, pairs, relabelled, text_attacks, unlike
+from asa_bench.tracking.pairing import Key, Pair, notes, pairs, unlike
 
 CLEAN, ROBUST, WORST = "clean_accuracy", "robust_accuracy", "worst_case_accuracy"
 

@@ -12,13 +12,13 @@ from asa_bench.records.schema import CELL
 from asa_bench.records.store import Run
 from asa_bench.reporting.formats import percent, points
 from asa_bench.reporting.validity import reason
+from asa_bench.stats.alike import text_attacks
 from asa_bench.stats.floor import under_floor
 from asa_bench.stats.intervals import MINIMUM_SEEDS
 from asa_bench.stats.paired import total_loss_p
 from asa_bench.stats.selftest import inert
 from asa_bench.tracking.compare import CLEAN, WORST, Comparison, Difference
 from asa_bench.tracking.limits import Limits
-from asa_bench.tracking.pairing import text_attacks
 
 
 def gaps(reference: Run, new: Run, comparison: Comparison, limits: Limits) -> list[str]:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import pandas as pd
 
 from asa_bench.core.errors import InputError
 from asa_bench.records.schema import CELL
 from asa_bench.records.store import Run
-from asa_bench.stats.metrics import TEST
+from asa_bench.stats.alike import differences, text_attacks
 
 LIBRARIES = ("torch", "transformers", "numpy", "tokenizers")
 """Libraries whose other version is worth a note: they may move a number, but do not forbid a comparison."""
+
+SIDES = ("in the reference", "in the new run")
 
 RESOLVED = ("precision", "device", "threads")
 """What a machine decides, likewise."""
@@ -97,14 +96,6 @@ def _alone(side: Mapping[Key, list[int]], paired: Mapping[Key, set[int]], where:
             yield f"defence {defence} ({task}, {encoder}): {which} in the {where} only"
 
 
-def text_attacks(run: Run) -> set[str]:
-    """Attacks of kind *text* that have rows."""
-    kinds = {
-        entry.get("name") or entry.get("recipe"): entry.get("kind", "text") for entry in run.suite.get("attack") or []
-    }
-    return {str(name) for name in run.examples["attack"].dropna().unique() if kinds.get(name, "text") == "text"}
-
-
 def unlike(reference: Run, new: Run) -> dict[str, str]:
     """A sentence for each attack that the two runs made differently, saying exactly what differs, by its name."""
     frames = reference.info.get("protocols") or {}, new.info.get("protocols") or {}
@@ -116,36 +107,8 @@ def unlike(reference: Run, new: Run) -> dict[str, str]:
             continue
         old, fresh = (frame.get(attack) or {} for frame in frames)
         if old.get("fingerprint") != fresh.get("fingerprint"):
-            found[attack] = f"attack {attack}: {'; '.join(_differences(old, fresh))}"
+            found[attack] = f"attack {attack}: {'; '.join(differences(old, fresh, SIDES))}"
     return found
-
-
-def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    for key in sorted({*old, *new} - {"fingerprint"}):
-        left, right = old.get(key), new.get(key)
-        if isinstance(left, Mapping) and isinstance(right, Mapping):
-            yield from _differences(left, right, f"{prefix}{key}.")
-        elif left != right:
-            yield f"{prefix}{key} {_shown(left)} in the reference, {_shown(right)} in the new run"
-
-
-def _shown(value: Any) -> str:
-    text = "absent" if value is None else str(value)
-    return text if len(text) < 40 else f"{text[:12]}…"
-
-
-def relabelled(reference: Run, new: Run) -> dict[str, str]:
-    """A sentence for each task whose common examples do not have the same labels on both sides, by its name."""
-    labels = [_labels(run) for run in (reference, new)]
-    both = pd.concat(labels, axis=1, join="inner", keys=["old", "new"])
-    changed = both[both["old"] != both["new"]].groupby("task").size()
-    return {str(task): f"task {task}: {count} examples have another label" for task, count in changed.items()}
-
-
-def _labels(run: Run) -> pd.Series:
-    test = run.predictions[run.predictions["dataset"] == TEST]  # another set may have the same text otherwise labelled
-    frames = [frame[["task", "example_id", "label"]] for frame in (run.examples, test)]
-    return pd.concat(frames).drop_duplicates(["task", "example_id"]).set_index(["task", "example_id"])["label"]
 
 
 def notes(reference: Run, new: Run) -> list[str]:

@@ -171,3 +171,22 @@ def test_hostile_texts_are_shown_and_never_run(make_run: MakeRun, browser: Any) 
     assert "zero‹U+200B›width" in text
     assert visit.page.locator("#browser script, #browser img").count() == 0
     visit.close()
+
+
+@needs_browser
+@pytest.mark.parametrize("width", [390, 1280])
+def test_of_many_attacks_the_headline_is_in_sight(make_run: MakeRun, browser: Any, width: int) -> None:
+    attacks = ("deepwordbug", "pwws", *(f"bad-characters-{place}" for place in "abcdef"))
+    visit = Visit(browser, write_report(make_run(attacks=attacks, n=20)))
+    visit.page.set_viewport_size({"width": width, "height": 900})
+    table = visit.page.locator("figure.table", has=visit.page.locator("#comparison"))
+    headings = table.locator("thead th")
+    assert headings.nth(2).inner_text().startswith("Worst case")
+    box = headings.nth(2).bounding_box()
+    assert box["x"] + box["width"] <= width
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+    name = table.locator("tbody th").first
+    before = name.bounding_box()["x"]
+    table.locator(".scroll").evaluate("region => (region.scrollLeft = 200)")
+    assert name.bounding_box()["x"] == before
+    visit.close()

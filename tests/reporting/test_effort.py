@@ -116,3 +116,26 @@ def test_the_same_examples_for_every_defence(make_run: MakeRun) -> None:
     assert found[2].note == f"n = {len(own)}"
     (alone,) = views(make_run(n=20, defences=("asa",)))
     assert effort_tables.common(alone) is None
+
+
+def test_limited_and_unlimited_budgets_stand_side_by_side(view: View) -> None:
+    rows = view.examples
+    failed = rows["outcome"] == "failed"
+    first = failed & (rows["attack"] == "pwws") & (rows["defence"] == "asa")
+    rows.loc[first & (rows["seed"] == 0), "queries"] = 500
+    table = effort_tables.budgets(view)
+    assert table is not None
+    row = next(row for row in table.rows if [cell.text for cell in row[:2]] == ["pwws", "asa"])
+    robust = [view.estimate("asa", "robust_accuracy", "pwws", seed).value or 0.0 for seed in (0, 1)]
+    assert row[5].value == (first & (rows["seed"] == 0)).sum()
+    assert [row[6].value, row[7].value] == pytest.approx([robust[1] / 2, sum(robust) / 2])
+    assert row[4].value == pytest.approx(row[7].value)
+    assert [cell.text for cell in table.rows[0][2:]] == [*(cell.text for cell in table.rows[0][2:5]), "0", *(
+        2 * [table.rows[0][4].text]
+    )]  # fmt: skip
+
+
+def test_without_a_budget_there_is_nothing_to_set_beside(view: View) -> None:
+    for attack in view.info["suite"]["attack"]:
+        attack["query_budget"] = None
+    assert effort_tables.budgets(view) is None

@@ -75,6 +75,23 @@ def test_dollar_signs_in_names_are_text(make_run: MakeRun) -> None:
         ET.fromstring(plot.svg)
 
 
+def test_legends_of_many_defences_are_whole(make_run: MakeRun) -> None:
+    (view,) = views(make_run(defences=("baseline", *(f"defence-{place}" for place in range(18))), n=10))
+    with_legend = [plot for plot in figures(view) if plot.figure.legends]
+    assert [plot.name for plot in with_legend] == ["accuracy", *EFFORT, "pareto"]
+    for plot in with_legend:
+        plot.figure.draw_without_rendering()
+        box = plot.figure.legends[0].get_window_extent()
+        assert box.y0 >= 0, plot.name
+        assert box.x1 <= plot.figure.bbox.x1, plot.name
+
+
+def test_figures_of_many_panels_have_a_row_of_the_page(make_run: MakeRun) -> None:
+    few, many = (views(make_run(attacks=tuple("abcdefgh")[:count], n=10))[0] for count in (2, 8))
+    assert [plot.wide for plot in figures(few)[:3]] == [False, False, False]
+    assert [plot.wide for plot in figures(many)[:3]] == [True, True, True]
+
+
 def test_signs_of_many_series_differ() -> None:
     many = len(PALETTE) * len(MARKERS)
     assert len({(colour(i), marker(i)) for i in range(many)}) == many

@@ -39,3 +39,8 @@ def test_listed() -> None:
     assert [formats.listed(names) for names in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
         "", "a", "a and b", "a, b and c",
     ]  # fmt: skip
+
+
+def test_moments_are_short_where_they_are_known() -> None:
+    assert formats.moment("2026-01-01T10:00:59+00:00") == "2026-01-01 10:00 UTC"
+    assert [formats.moment(text) for text in ("2026-01-01", "noon", "")] == ["2026-01-01", "noon", ""]

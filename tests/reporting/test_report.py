@@ -50,6 +50,7 @@ def test_every_file_of_the_contract_is_written(make_run: MakeRun) -> None:
         "comparison",
         "attacks",
         "limits",
+        "budgets",
         "common-examples",
         "out-of-domain",
         "calibration",
@@ -117,6 +118,12 @@ def test_warnings_and_failures_stand_before_the_answer(make_run: MakeRun) -> Non
     answer = text.index('class="answer"')
     assert text.index("clean accuracy under the floor") < answer
     assert text.index("1 of 2 cells failed") < answer < text.index("WordNet is missing")
+
+
+def test_the_table_stands_first_where_there_is_much_to_say(make_run: MakeRun) -> None:
+    few, many = (page(make_run(n=10, defences=("baseline", *"abcdefghi"[:count])))[0] for count in (3, 9))
+    assert few.index('class="answer"') < few.index('id="comparison"')
+    assert many.index('id="comparison"') < many.index('class="answer long"')
 
 
 @pytest.mark.parametrize(

@@ -170,3 +170,16 @@ def test_a_search_that_random_search_equals_is_told(empty_run: Run) -> None:
         "Random search succeeds no less often than pwws with the same budget (140 against 140 of the 200 examples that "
         "both attacked): no gain by what guides pwws is seen here."
     )
+
+
+def test_a_sentence_names_three_attacks_and_counts_more(make_run: MakeRun) -> None:
+    told = [sentences(views(make_run(attacks=tuple("abcd")[:count], n=50))[0])[0] for count in (3, 4)]
+    assert "under each of a, b and c" in told[0]
+    assert "under each of 4 attacks" in told[1]
+
+
+def test_a_model_that_lacks_an_attack_is_compared_under_the_others(make_run: MakeRun) -> None:
+    (view,) = views(make_run(n=50, missing=lambda cell, attack: cell["defence"] == "asa" and attack == "pwws"))
+    assert {each.defence: each.attacks for each in comparisons(view)} == {
+        "freelb": ["deepwordbug", "pwws"], "asa": ["deepwordbug"], "asa-ratio": ["deepwordbug", "pwws"],
+    }  # fmt: skip

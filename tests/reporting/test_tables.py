@@ -40,6 +40,16 @@ def test_markdown_table() -> None:
     )
 
 
+def test_a_latex_table_of_many_columns_is_scaled_to_the_line() -> None:
+    wide = Table("wide", "Wide", "Many.", [Column(f"c{place}") for place in range(7)], [[plain(1.0)] * 7])
+    assert (wide.many, TABLE.many) == (True, False)
+    lines = to_latex(wide).splitlines()
+    assert lines[0] == "% needs \\usepackage{booktabs,graphicx}"
+    assert lines[5:7] == [r"\resizebox{\linewidth}{!}{%", r"\begin{tabular}{rrrrrrr}"]
+    assert lines[-2:] == [r"\end{tabular}}", r"\end{table}"]
+    assert "".join(lines[5:]).count("{") == "".join(lines[5:]).count("}")
+
+
 def test_latex_table() -> None:
     assert to_latex(TABLE).splitlines() == [
         "% needs \\usepackage{booktabs}",

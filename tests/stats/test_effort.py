@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from asa_bench.records.schema import EXAMPLES, table
-from asa_bench.stats.effort import MEASURES, area, curve, robust_within, shared
+from asa_bench.stats.effort import MEASURES, area, curve, robust_within, shared, without_limit
 
 
 def rows(*outcomes: tuple[str, Any, Any, Any, Any], seed: int = 0) -> pd.DataFrame:
@@ -102,3 +102,21 @@ def test_only_what_is_so_for_every_defence_is_shared(five: pd.DataFrame) -> None
     assert sorted(shared(both, ("succeeded",))["defence"]) == ["d", "other"]
     assert set(shared(both, ("succeeded", "failed"))["example_id"]) == {"2", "3", "4"}
     assert shared(five, ("succeeded",))["example_id"].tolist() == ["3", "4"]
+
+
+def test_what_a_larger_budget_cannot_change_and_what_it_may() -> None:
+    standing = [("failed", 50, None, None, None), ("failed", 100, None, None, None), ("failed", None, None, None, None)]
+    fallen = [("succeeded", 12, None, 2, 0.95), ("error", 4, None, None, None)]
+    frame = rows(*standing, *fallen)
+    least, most = without_limit(frame, 100)
+    assert (least.value, most.value, most.n) == (0.2, 0.6, 5)
+    assert least.low is not None
+    least, most = without_limit(rows(standing[0], *fallen), 100)
+    assert least == most
+
+
+def test_budgets_are_averaged_over_seeds() -> None:
+    held, cut = ("failed", 50, None, None, None), ("failed", 100, None, None, None)
+    frame = pd.concat([rows(held, held), rows(held, cut, seed=1)], ignore_index=True)
+    least, most = without_limit(frame, 100)
+    assert (least.value, most.value) == (0.75, 1.0)
