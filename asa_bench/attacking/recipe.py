@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from asa_bench.assets import MANIFEST
+from asa_bench.assets import MANIFEST, cached
 from asa_bench.attacking.official import OFFICIAL
 from asa_bench.core.errors import InputError
 from asa_bench.core.files import read_toml
@@ -93,8 +93,9 @@ class Recipe(Settings):
         return resolve(self.build).build(victim, **self.options)
 
     def lacks(self) -> list[str]:
-        """What it needs that is neither here nor fetched; empty when it can run."""
+        """What it needs that is neither here nor fetched by itself; empty when it can run."""
         absent = [name for name in self.needs if not OFFICIAL[name].present()]
+        absent += [name for name in self.assets if MANIFEST[name].built_from and not cached(name)]
         return [self.unsuited, *absent] if self.unsuited else absent
 
 
