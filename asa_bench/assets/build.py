@@ -47,7 +47,7 @@ DECIMALS = 4
 """To which vectors are rounded, so that machines whose arithmetic differs in the last bits agree."""
 
 
-class Held(NamedTuple):
+class IndexPairs(NamedTuple):
     """Pairs, as indices ``(pairs, 2)``."""
 
     synonyms: np.ndarray
@@ -88,27 +88,38 @@ def read_glove(folder: Path, frequent: int) -> tuple[list[str], np.ndarray]:
 
 
 def fit(words: list[str], original: np.ndarray, pairs: WordPairs) -> tuple[np.ndarray, Neighbours, dict[str, Any]]:
-    """Counter-fitted vectors ``(words, width)``, their neighbours, and what a record says of them."""
+    """Counter-fitted vectors ``(words, width)``, their neighbours, and what a record says of them.
+
+    A first fit is without the pairs held out, and is measured on them; the vectors are those of a second, on all pairs.
+    """
     index = {word: number for number, word in enumerate(words)}
     (train_synonyms, synonyms), (train_antonyms, antonyms) = (_split(found, index) for found in pairs)
     original = unit(original.astype(np.float64))
     before = neighbours(original, NEIGHBOURS)
-    preserved = _without(near_pairs(before), train_antonyms)
-    fitted = counter_fitted(original, train_synonyms, train_antonyms, preserved)
-    vectors = fitted.round(DECIMALS).astype(np.float32)
+    kept, every = (
+        near_pairs(before),
+        IndexPairs(*(np.array([[index[a], index[b]] for a, b in found]) for found in pairs)),
+    )
+    trial = _rounded(original, IndexPairs(train_synonyms, train_antonyms), kept)
+    held_out = {"before": measures(original, before, IndexPairs(synonyms, antonyms))}
+    held_out["after"] = measures(unit(trial), neighbours(unit(trial), WITHIN), IndexPairs(synonyms, antonyms))
+    vectors = _rounded(original, every, kept)
     near = neighbours(unit(vectors), NEIGHBOURS)
-    states = {"before": (original, before), "after": (unit(vectors), near)}
     record = {
         "words": len(words),
         "settings": {"near": NEAR, "rate": RATE, "steps": STEPS, "decimals": DECIMALS, "neighbours": NEIGHBOURS},
-        "pairs": {"synonyms": len(train_synonyms), "antonyms": len(train_antonyms), "preserved": len(preserved)},
-        "held_out": {name: measures(*state, Held(synonyms, antonyms)) for name, state in states.items()},
-        "fitted": {name: measures(*state, Held(train_synonyms, train_antonyms)) for name, state in states.items()},
+        "held_out": held_out,
+        "fitted": {"before": measures(original, before, every), "after": measures(unit(vectors), near, every)},
     }
     return vectors, near, record
 
 
-def measures(vectors: np.ndarray, near: Neighbours, pairs: Held) -> dict[str, float]:
+def _rounded(original: np.ndarray, pairs: IndexPairs, kept: np.ndarray) -> np.ndarray:
+    fitted = counter_fitted(original, pairs.synonyms, pairs.antonyms, _without(kept, pairs.antonyms))
+    return fitted.round(DECIMALS).astype(np.float32)
+
+
+def measures(vectors: np.ndarray, near: Neighbours, pairs: IndexPairs) -> dict[str, float]:
     """Mean cosine of synonyms and of antonyms, and the share of each that are among each other's nearest words."""
     found: dict[str, float] = {}
     for name, chosen in pairs._asdict().items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,13 +19,13 @@ class WordPairs(NamedTuple):
     synonyms: list[Pair]
     """Words of one synset."""
     antonyms: list[Pair]
-    """Words that WordNet's antonym pointers join."""
+    """Words of two synsets that an antonym pointer joins."""
 
 
 class _Synset(NamedTuple):
     words: list[str]
-    opposites: list[tuple[int, str, int]]
-    """Place of a word, and the synset and place of its antonym."""
+    opposites: list[str]
+    """Synsets with an antonym of one of the words."""
 
 
 def wordnet_pairs(folder: Path, vocabulary: frozenset[str]) -> WordPairs:
@@ -33,9 +33,10 @@ def wordnet_pairs(folder: Path, vocabulary: frozenset[str]) -> WordPairs:
     synsets = {key: synset for part in PARTS for key, synset in _synsets(folder / f"data.{part}")}
     synonyms = {_pair(a, b) for synset in synsets.values() for a, b in combinations(synset.words, 2)}
     antonyms = {
-        _pair(synset.words[place], synsets[key].words[other])
+        _pair(*words)
         for synset in synsets.values()
-        for place, key, other in synset.opposites
+        for key in synset.opposites
+        for words in product(synset.words, synsets[key].words)
     }
     synonyms, antonyms = ({pair for pair in pairs if vocabulary.issuperset(pair)} for pairs in (synonyms, antonyms))
     return WordPairs(
@@ -57,14 +58,9 @@ def _synsets(path: Path) -> Iterator[tuple[str, _Synset]]:
             yield _key(fields[2], fields[0]), _Synset(words, _opposites(fields[4 + 2 * size :]))
 
 
-def _opposites(fields: list[str]) -> list[tuple[int, str, int]]:
-    count = int(fields[0])
-    pointers = [fields[1 + 4 * i : 5 + 4 * i] for i in range(count)]
-    return [
-        (int(places[:2], 16) - 1, _key(part, offset), int(places[2:], 16) - 1)
-        for symbol, offset, part, places in pointers
-        if symbol == "!"
-    ]
+def _opposites(fields: list[str]) -> list[str]:
+    pointers = [fields[1 + 4 * i : 4 + 4 * i] for i in range(int(fields[0]))]
+    return [_key(part, offset) for symbol, offset, part in pointers if symbol == "!"]
 
 
 def _key(part: str, offset: str) -> str:

@@ -86,7 +86,8 @@ class SpacyPartOfSpeech(PartOfSpeech):  # type: ignore[misc]
         self.tagger_type = "spacy"
 
     def _get_pos(self, before_ctx: list[str], word: str, after_ctx: list[str]) -> str:
-        return _tags((*before_ctx, word, *after_ctx))[len(before_ctx)]
+        tag = _tags((*before_ctx, word, *after_ctx))[len(before_ctx)]
+        return UNIVERSAL.get(tag, tag)
 
 
 class Entity(NamedTuple):
@@ -98,8 +99,8 @@ class Entity(NamedTuple):
     """spaCy has none: every entity counts."""
 
 
-class _SpacyEntities:
-    """Texts whose named entities are spaCy's."""
+class SpacyText:
+    """A text whose parts of speech and named entities are spaCy's."""
 
     def __init__(self, text: AttackedText) -> None:
         self._text = text
@@ -108,27 +109,31 @@ class _SpacyEntities:
         return getattr(self._text, name)
 
     def ner_of_word_index(self, index: int, _: str) -> Entity:
-        """The tag of one word."""
+        """The named entity of one word."""
         return _entities(tuple(self._text.words))[index]
+
+    def pos_of_word_index(self, index: int) -> str:
+        """The part of speech of one word, in the Universal Dependencies' tags."""
+        return _tags(tuple(self._text.words))[index]
 
 
 class SpacyChangeName(WordSwapChangeName):  # type: ignore[misc]
     """TextAttack's exchange of names, which spaCy finds."""
 
     def _get_transformations(self, current_text: AttackedText, indices_to_modify: set[int]) -> list[AttackedText]:
-        return cast("list[AttackedText]", super()._get_transformations(_SpacyEntities(current_text), indices_to_modify))
+        return cast("list[AttackedText]", super()._get_transformations(SpacyText(current_text), indices_to_modify))
 
 
 class SpacyChangeLocation(WordSwapChangeLocation):  # type: ignore[misc]
     """TextAttack's exchange of places, which spaCy finds."""
 
     def _get_transformations(self, current_text: AttackedText, indices_to_modify: set[int]) -> list[AttackedText]:
-        return cast("list[AttackedText]", super()._get_transformations(_SpacyEntities(current_text), indices_to_modify))
+        return cast("list[AttackedText]", super()._get_transformations(SpacyText(current_text), indices_to_modify))
 
 
 @lru_cache(maxsize=KEPT)
 def _tags(words: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(UNIVERSAL.get(token.pos_, token.pos_) for token in _parsed(words, "ner"))
+    return tuple(token.pos_ for token in _parsed(words, "ner"))
 
 
 @lru_cache(maxsize=KEPT)

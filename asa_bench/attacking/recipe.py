@@ -27,6 +27,17 @@ REVISIONS = {"asa_bench.attacking.bad_characters.BadCharacters": 2}
 """Revisions of recipe classes of our own: raised whenever a change to one changes what its attacks do."""
 
 
+class OwnMaskedLM(Settings):
+    """How a recipe is built on a masked language model of the user's."""
+
+    build: str
+    """Dotted name of a recipe class inside asa_bench, whose ``build`` takes ``masked_lm``."""
+    assets: tuple[str, ...] = ()
+    """Assets that must be there then, besides the stop words."""
+    about: str
+    """What stands in the place of what."""
+
+
 class Recipe(Settings):
     """One attack, as its TOML file states it."""
 
@@ -50,6 +61,8 @@ class Recipe(Settings):
     """Assets that must be there, and are fetched; TextAttack itself needs the stop words."""
     needs: tuple[str, ...] = ()
     """Official assets that are never fetched, see :mod:`asa_bench.attacking.official`."""
+    own_masked_lm: OwnMaskedLM | None = None
+    """How it runs with a masked language model that a suite names; null where it takes none."""
     unsuited: str = ""
     """Why it cannot attack a text classifier here; empty when it can."""
     about: str = ""
