@@ -31,6 +31,9 @@ TAGGER = "spacy-english"
 KEPT = 2**16
 """Sentence vectors, and tagged windows of words, that are kept."""
 
+TEXTS = 2**10
+"""Whole texts whose tags are kept."""
+
 UNIVERSAL = {"PROPN": "NOUN", "AUX": "VERB", "CCONJ": "CONJ", "SCONJ": "CONJ", "INTJ": "X", "SYM": "X", "PUNCT": "."}
 """spaCy's coarse tags as those of NLTK's universal tagset, which TextAttack's constraint compares."""
 
@@ -76,7 +79,7 @@ class MiniLM(SentenceEncoder):  # type: ignore[misc]
 
 
 class SpacyPartOfSpeech(PartOfSpeech):  # type: ignore[misc]
-    """TextAttack's constraint with spaCy's tagger.
+    """TextAttack's constraint, and its bounded cache, with spaCy's tagger.
 
     A window is tagged alone, so that its tags do not depend on what else is tagged.
     """
@@ -84,9 +87,14 @@ class SpacyPartOfSpeech(PartOfSpeech):  # type: ignore[misc]
     def __init__(self, allow_verb_noun_swap: bool) -> None:
         super().__init__(allow_verb_noun_swap=allow_verb_noun_swap)
         self.tagger_type = "spacy"
+        self._pos_tag_cache = LRU(KEPT)
 
     def _get_pos(self, before_ctx: list[str], word: str, after_ctx: list[str]) -> str:
-        tag = _tags((*before_ctx, word, *after_ctx))[len(before_ctx)]
+        window = (*before_ctx, word, *after_ctx)
+        tags = self._pos_tag_cache.get(window)
+        if tags is None:
+            tags = self._pos_tag_cache[window] = _tags(window)
+        tag: str = tags[len(before_ctx)]
         return UNIVERSAL.get(tag, tag)
 
 
@@ -114,7 +122,7 @@ class SpacyText:
 
     def pos_of_word_index(self, index: int) -> str:
         """The part of speech of one word, in the Universal Dependencies' tags."""
-        return _tags(tuple(self._text.words))[index]
+        return _remembered_tags(tuple(self._text.words))[index]
 
 
 class SpacyChangeName(WordSwapChangeName):  # type: ignore[misc]
@@ -131,12 +139,14 @@ class SpacyChangeLocation(WordSwapChangeLocation):  # type: ignore[misc]
         return cast("list[AttackedText]", super()._get_transformations(SpacyText(current_text), indices_to_modify))
 
 
-@lru_cache(maxsize=KEPT)
 def _tags(words: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(token.pos_ for token in _parsed(words, "ner"))
 
 
-@lru_cache(maxsize=KEPT)
+_remembered_tags = lru_cache(maxsize=TEXTS)(_tags)
+
+
+@lru_cache(maxsize=TEXTS)
 def _entities(words: tuple[str, ...]) -> tuple[Entity, ...]:
     tags = [Entity("O") for _ in words]
     for entity in _parsed(words, "tagger").ents:

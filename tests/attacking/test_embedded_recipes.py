@@ -74,13 +74,13 @@ def passed(attack: Any, kind: str, text: str, place: int, words: list[str]) -> l
 LONG = "this film was good and the story about the old house by the river was very long but warm"
 
 REFUSED = [
-    ("textfooler-embedded", "WordEmbeddingDistance", "a good film", 1, "great", "house"),
-    ("textfooler-embedded", "SpacyPartOfSpeech", "this is a good film", 3, "great", "slowly"),
+    ("textfooler-embedded", "WordEmbeddingDistance", "a good film", 1, "great", "bad"),
+    ("textfooler-embedded", "SpacyPartOfSpeech", "they run the house", 1, "walk", "slowly"),
     ("textfooler-embedded", "MiniLM", LONG, 1, "movie", "surgery"),
     ("textbugger-embedded", "MiniLM", "the film is very good", 1, "movie", "surgery"),
-    ("iga-embedded", "WordEmbeddingDistance", "a good film", 1, "good", "house"),
-    ("a2t-embedded", "WordEmbeddingDistance", "a good film", 1, "good", "house"),
-    ("a2t-embedded", "SpacyPartOfSpeech", "they run the house", 1, "walk", "house"),
+    ("iga-embedded", "WordEmbeddingDistance", "a good film", 1, "good", "bad"),
+    ("a2t-embedded", "WordEmbeddingDistance", "a good film", 1, "good", "bad"),
+    ("a2t-embedded", "SpacyPartOfSpeech", "this is a good film", 3, "great", "house"),
     ("a2t-embedded", "MiniLM", "the film is very good", 1, "movie", "surgery"),
 ]
 
@@ -97,7 +97,7 @@ def test_names_and_places_are_those_that_spacy_finds() -> None:
 
     from asa_bench.attacking.embedded_parts import SpacyChangeLocation, SpacyChangeName
 
-    text = AttackedText("John Smith went to Paris with Mary yesterday")
+    text = AttackedText("John Smith went to Dallas with Mary yesterday")
     named = [other.words for other in SpacyChangeName()(text)]
     assert len(named) == 9
     assert {i for words in named for i, word in enumerate(words) if word != text.words[i]} == {0, 1, 6}
