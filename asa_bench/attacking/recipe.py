@@ -37,6 +37,11 @@ class OwnMaskedLM(Settings):
     about: str
     """What stands in the place of what."""
 
+    @field_validator("build")
+    @classmethod
+    def _inside(cls, reference: str) -> str:
+        return _checked(reference)
+
 
 class Recipe(Settings):
     """One attack, as its TOML file states it."""
@@ -77,9 +82,7 @@ class Recipe(Settings):
     @field_validator("build")
     @classmethod
     def _inside(cls, reference: str) -> str:
-        if not _trusted(reference.rpartition(".")[0]):
-            raise ValueError(_outside(reference))
-        return reference
+        return _checked(reference)
 
     @field_validator("assets")
     @classmethod
@@ -150,6 +153,13 @@ def find_recipe(reference: str, root: Path) -> Recipe:
 
 def _trusted(module: str) -> bool:
     return module.split(".", maxsplit=1)[0] in TRUSTED
+
+
+def _checked(reference: str) -> str:
+    """``reference``, if it is a name inside a trusted package."""
+    if not _trusted(reference.rpartition(".")[0]):
+        raise ValueError(_outside(reference))
+    return reference
 
 
 def _outside(reference: str) -> str:
