@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from asa_bench.assets import cached
+from asa_bench.assets import MANIFEST, cached
+from asa_bench.assets.cache import remedy
 from asa_bench.assets.doctor import Check
 from asa_bench.attacking.official import OFFICIAL
 from asa_bench.attacking.recipe import Recipe, recipes
@@ -36,10 +37,18 @@ def attack_checks() -> list[Check]:
 
 def _attack_check(recipe: Recipe) -> Check:
     lacks = recipe.lacks()
-    remedies = [OFFICIAL[name].remedy if name in OFFICIAL else "none here" for name in lacks]
     return Check(
-        f"attack {recipe.name}", not lacks, f"lacks {'; '.join(lacks)}" if lacks else "runs", "; ".join(remedies)
+        f"attack {recipe.name}",
+        not lacks,
+        f"lacks {'; '.join(lacks)}" if lacks else "runs",
+        "; ".join(map(_remedy, lacks)),
     )
+
+
+def _remedy(lack: str) -> str:
+    if lack in MANIFEST:
+        return remedy(MANIFEST[lack])
+    return OFFICIAL[lack].remedy if lack in OFFICIAL else "none here"
 
 
 def _defences() -> list[Entry]:
@@ -55,5 +64,5 @@ def _suites() -> list[Entry]:
 
 
 def _entry(name: str, kind: str, assets: Sequence[str], source: str, lacks: Sequence[str] = ()) -> Entry:
-    missing = [*lacks, *(asset for asset in assets if not cached(asset))]
+    missing = list(dict.fromkeys([*lacks, *(asset for asset in assets if not cached(asset))]))
     return {"name": name, "kind": kind, "available": not missing, "missing": missing, "source": source}

@@ -12,6 +12,7 @@ from pydantic import Field, field_validator
 from asa_bench.attacking.code import read_code
 from asa_bench.attacking.planned import PlannedAttack, plan_attack, refuse_unavailable, with_controls
 from asa_bench.attacking.protocols import find_frame
+from asa_bench.attacking.recipe import find_recipe
 from asa_bench.attacking.settings import AttackSettings
 from asa_bench.core.errors import InputError
 from asa_bench.core.validation import NAME, Settings
@@ -45,6 +46,8 @@ class ModelRun(Settings):
     """Recipes, see ``asa-bench list attacks``, or paths of TOML files."""
     attack_file: tuple[Path, ...] = ()
     """Python files with a function ``Attack(model)``, as TextAttack's command takes them. They are run."""
+    masked_lm: str | None = Field(default=None, min_length=1)
+    """A masked language model for the attacks that take one: a folder, or ``name@commit`` on the Hub."""
     protocol: str = "recipe"
     """The frame round every search: a name, or the path of a TOML file."""
     control_examples: int = Field(default=50, ge=0)
@@ -87,7 +90,9 @@ def requested_attacks(settings: ModelRun) -> list[PlannedAttack]:
     """
     here = Path.cwd()
     common = {"protocol": settings.protocol}
-    named = [_named(AttackSettings.model_validate({"recipe": name, **common}), here) for name in settings.attack]
+    named = [_named(settings, {"recipe": name, **common}, here) for name in settings.attack]
+    if settings.masked_lm and not any(attack.settings.assets.masked_lm for attack in named):
+        raise InputError("--masked-lm: none of the attacks takes a masked language model")
     frame = find_frame(settings.protocol, here)
     for path in settings.attack_file:
         recipe = read_code(path)
@@ -101,9 +106,11 @@ def requested_attacks(settings: ModelRun) -> list[PlannedAttack]:
     return named
 
 
-def _named(settings: AttackSettings, here: Path) -> PlannedAttack:
+def _named(settings: ModelRun, given: dict[str, Any], here: Path) -> PlannedAttack:
     try:
-        return plan_attack(settings, here)
+        if find_recipe(given["recipe"], here).own_masked_lm:
+            given = {**given, "assets": {"masked_lm": settings.masked_lm}}
+        return plan_attack(AttackSettings.model_validate(given), here)
     except InputError as error:
         raise InputError(f"--attack: {error}") from None
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from asa_bench.assets.build import VECTORS, build_vectors
 from asa_bench.assets.fetch import fetch_asset
-from asa_bench.assets.location import cache_folder, intact, offline, place
+from asa_bench.assets.location import built_files, cache_folder, intact, offline, place
 from asa_bench.assets.manifest import MANIFEST, Asset
-from asa_bench.core.errors import MissingAssetError
+from asa_bench.core.errors import InputError, MissingAssetError
+from asa_bench.core.fingerprint import fingerprint
 
 _verified: set[Path] = set()
 """Folders found intact by this process: hashing a model at every look-up would cost more than the look-up."""
@@ -32,20 +34,57 @@ def provide(asset: Asset) -> Path:
     folder = place(asset)
     if folder not in _verified:
         if not intact(folder, asset):
+            _refuse_unbuilt(asset)
             _fetch_missing(asset)
         _verified.add(folder)
     return folder
 
 
+def obtain(name: str) -> Path:
+    """The verified folder of an asset, fetched or built first when it is missing or damaged.
+
+    Raises:
+        InputError: when there is no such asset.
+        MissingAssetError: when it cannot be had.
+    """
+    if MANIFEST[name].built_from and not cached(name):
+        return build_asset(name)
+    return asset_path(name)
+
+
+def build_asset(name: str = VECTORS) -> Path:
+    """Build an asset anew, whether it is there or not, and return its folder.
+
+    Raises:
+        InputError: when there is no such asset, or it is not one that is built.
+        MissingAssetError: when what it is built from cannot be had, or what is built fails its check.
+    """
+    if not MANIFEST[name].built_from:
+        raise InputError(f"asset '{name}' is fetched, not built: asa-bench assets fetch {name}")
+    _verified.discard(place(MANIFEST[name]))
+    return build_vectors(asset_path)
+
+
+def _refuse_unbuilt(asset: Asset) -> None:
+    if asset.built_from:
+        state = f"asset '{asset.name}' ({asset.title}) is not in {cache_folder()}"
+        raise MissingAssetError(f"{state}; make it with: {remedy(asset)}")
+
+
+def remedy(asset: Asset) -> str:
+    """The command that puts ``asset`` into the cache."""
+    return f"asa-bench assets {'build' if asset.built_from else 'fetch'} {asset.name}"
+
+
 def _fetch_missing(asset: Asset) -> None:
-    remedy = f"get it with: asa-bench assets fetch {asset.name}"
+    advice = f"get it with: {remedy(asset)}"
     if offline():
         state = f"asset '{asset.name}' ({asset.title}) is not in {cache_folder()}"
-        raise MissingAssetError(f"{state} and ASA_BENCH_OFFLINE forbids fetching; {remedy}")
+        raise MissingAssetError(f"{state} and ASA_BENCH_OFFLINE forbids fetching; {advice}")
     try:
         fetch_asset(asset)
     except MissingAssetError as error:
-        raise MissingAssetError(f"{error}; {remedy}") from None
+        raise MissingAssetError(f"{error}; {advice}") from None
 
 
 def cached(name: str) -> bool:
@@ -59,9 +98,13 @@ def cached(name: str) -> bool:
 
 
 def asset_digests(names: Iterable[str]) -> dict[str, str]:
-    """Digest of each named asset, for a run's record.
+    """Digest of each named asset, for a run's record; of what was built here, with the digests of its files.
 
     Raises:
         InputError: when there is no such asset.
     """
-    return {name: MANIFEST[name].digest for name in sorted(names)}
+    return {name: _digest(MANIFEST[name]) for name in sorted(names)}
+
+
+def _digest(asset: Asset) -> str:
+    return fingerprint([asset.digest, built_files(place(asset))]) if asset.built_from else asset.digest

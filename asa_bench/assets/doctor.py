@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 
-from asa_bench.assets.cache import cached
+from asa_bench.assets.cache import cached, remedy
 from asa_bench.assets.location import cache_folder
 from asa_bench.assets.manifest import MANIFEST, Asset
 
@@ -98,4 +98,4 @@ def _cache() -> Check:
 def _asset(asset: Asset) -> Check:
     present = cached(asset.name)
     detail = f"{'cached' if present else 'not cached'}, {asset.bytes / 1e6:.1f} MB, {asset.licence}"
-    return Check(f"asset {asset.name}", present, detail, "" if present else f"asa-bench assets fetch {asset.name}")
+    return Check(f"asset {asset.name}", present, detail, "" if present else remedy(asset))

@@ -51,13 +51,13 @@ def _fetch_from(source: Source, asset: Asset) -> Path:
             package = pip.download(source, Path(work))
             fresh = Path(work) / "fresh"
             unpack(package, source, asset, fresh)
-            _move_into_place(fresh, asset, Path(work) / "old")
+            move_into_place(fresh, asset, Path(work) / "old")
     except OSError as error:
         raise MissingAssetError(f"cache {root}: {error.strerror or error}") from None
     return place(asset)
 
 
-def _move_into_place(fresh: Path, asset: Asset, aside: Path) -> None:
+def move_into_place(fresh: Path, asset: Asset, aside: Path) -> None:
     """Rename ``fresh`` into place; a damaged folder there gives way, another process's intact one stays."""
     target = place(asset)
     if target.exists() and not intact(target, asset):

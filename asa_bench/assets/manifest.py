@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from asa_bench.core.files import read_toml
 from asa_bench.core.fingerprint import fingerprint
@@ -67,15 +67,30 @@ class Asset(BaseModel):
     """Folder under the asset's own in which its files are laid out, for libraries that expect one."""
     bytes: int = Field(gt=0)
     """Size of all files together."""
-    sources: tuple[Source, ...] = Field(min_length=1)
-    """Where to get it, in the order in which they are tried."""
-    files: dict[InnerPath, Digest] = Field(min_length=1)
-    """SHA-256 of each file by its path below ``layout``."""
+    sources: tuple[Source, ...] = ()
+    """Where to get it, in the order in which they are tried; none where it is built."""
+    files: dict[InnerPath, Digest] = Field(default_factory=dict)
+    """SHA-256 of each file by its path below ``layout``; what is built has them in its record instead."""
+    built_from: tuple[str, ...] = ()
+    """Assets that it is built from; none where it is fetched."""
+    revision: int = Field(default=0, ge=0)
+    """Of how it is built: raised whenever a change to that changes its files."""
+
+    @model_validator(mode="after")
+    def _fetched_or_built(self) -> Self:
+        if bool(self.sources and self.files) == bool(self.built_from and self.revision):
+            raise ValueError("expected either sources and files, or built_from and revision")
+        return self
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """Digest of each asset that it is built from."""
+        return {name: MANIFEST[name].digest for name in self.built_from}
 
     @property
     def digest(self) -> str:
-        """One digest over all files, whichever source they came from."""
-        return fingerprint(dict(self.files))
+        """One digest over all files, whichever source they came from; of what is built, over what decides them."""
+        return fingerprint([self.inputs, self.revision] if self.built_from else dict(self.files))
 
 
 def read_manifest(path: Path) -> Registry[Asset]:

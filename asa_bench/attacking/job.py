@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from asa_bench.attacking.code import CodeRecipe
+from asa_bench.attacking.own_masked_lm import MaskedLMRecipe
 from asa_bench.attacking.protocols import RECIPE, Frame
 from asa_bench.attacking.recipe import Recipe
 from asa_bench.models.precision import Kernel, Resolved
@@ -19,7 +20,7 @@ class AttackJob(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    recipe: CodeRecipe | Recipe
+    recipe: CodeRecipe | MaskedLMRecipe | Recipe
     """What to do; its name is a part of each example's seed."""
     frame: Frame = Frame(name=RECIPE)
     """The protocol's demands."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from asa_bench.assets import MANIFEST, asset_digests
 from asa_bench.assets.textattack_home import import_textattack
+from asa_bench.attacking.own_masked_lm import on_masked_lm
 from asa_bench.attacking.protocols import Frame, find_frame
 from asa_bench.attacking.recipe import Recipe, find_recipe, resolve
 from asa_bench.attacking.settings import REVISION, AttackSettings
@@ -81,7 +82,9 @@ class PlannedAttack:
 
     def resolved(self) -> dict[str, Any]:
         """The settings with every default filled in, as plain data for ``run.json``."""
-        return {**self.settings.model_dump(mode="json"), "kind": self.kind, "query_budget": self.budget}
+        given = self.settings.assets.model_dump(exclude_none=True)
+        settings = self.settings.model_dump(mode="json", exclude={"assets"}) | ({"assets": given} if given else {})
+        return {**settings, "kind": self.kind, "query_budget": self.budget}
 
 
 def plan_attack(settings: AttackSettings, root: Path) -> PlannedAttack:
@@ -90,7 +93,10 @@ def plan_attack(settings: AttackSettings, root: Path) -> PlannedAttack:
     Raises:
         InputError: when there is no such recipe or protocol, or a file of one is wrong.
     """
-    return PlannedAttack(settings, find_recipe(settings.recipe, root), find_frame(settings.protocol, root))
+    recipe, masked_lm = find_recipe(settings.recipe, root), settings.assets.masked_lm
+    if masked_lm is not None:
+        recipe = on_masked_lm(recipe, masked_lm, root)
+    return PlannedAttack(settings, recipe, find_frame(settings.protocol, root))
 
 
 def with_controls(attacks: Iterable[PlannedAttack], examples: int) -> Iterator[PlannedAttack]:

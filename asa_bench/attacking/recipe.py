@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from asa_bench.assets import MANIFEST
+from asa_bench.assets import MANIFEST, cached
 from asa_bench.attacking.official import OFFICIAL
 from asa_bench.core.errors import InputError
 from asa_bench.core.files import read_toml
@@ -25,6 +25,22 @@ TRUSTED = ("textattack", "asa_bench")
 
 REVISIONS = {"asa_bench.attacking.bad_characters.BadCharacters": 2}
 """Revisions of recipe classes of our own: raised whenever a change to one changes what its attacks do."""
+
+
+class OwnMaskedLM(Settings):
+    """How a recipe is built on a masked language model of the user's."""
+
+    build: str
+    """Dotted name of a recipe class inside asa_bench, whose ``build`` takes ``masked_lm``."""
+    assets: tuple[str, ...] = ()
+    """Assets that must be there then, besides the stop words."""
+    about: str
+    """What stands in the place of what."""
+
+    @field_validator("build")
+    @classmethod
+    def _inside(cls, reference: str) -> str:
+        return _checked(reference)
 
 
 class Recipe(Settings):
@@ -50,6 +66,8 @@ class Recipe(Settings):
     """Assets that must be there, and are fetched; TextAttack itself needs the stop words."""
     needs: tuple[str, ...] = ()
     """Official assets that are never fetched, see :mod:`asa_bench.attacking.official`."""
+    own_masked_lm: OwnMaskedLM | None = None
+    """How it runs with a masked language model that a suite names; null where it takes none."""
     unsuited: str = ""
     """Why it cannot attack a text classifier here; empty when it can."""
     about: str = ""
@@ -64,9 +82,7 @@ class Recipe(Settings):
     @field_validator("build")
     @classmethod
     def _inside(cls, reference: str) -> str:
-        if not _trusted(reference.rpartition(".")[0]):
-            raise ValueError(_outside(reference))
-        return reference
+        return _checked(reference)
 
     @field_validator("assets")
     @classmethod
@@ -93,8 +109,9 @@ class Recipe(Settings):
         return resolve(self.build).build(victim, **self.options)
 
     def lacks(self) -> list[str]:
-        """What it needs that is neither here nor fetched; empty when it can run."""
+        """What it needs that is neither here nor fetched by itself; empty when it can run."""
         absent = [name for name in self.needs if not OFFICIAL[name].present()]
+        absent += [name for name in self.assets if MANIFEST[name].built_from and not cached(name)]
         return [self.unsuited, *absent] if self.unsuited else absent
 
 
@@ -136,6 +153,13 @@ def find_recipe(reference: str, root: Path) -> Recipe:
 
 def _trusted(module: str) -> bool:
     return module.split(".", maxsplit=1)[0] in TRUSTED
+
+
+def _checked(reference: str) -> str:
+    """``reference``, if it is a name inside a trusted package."""
+    if not _trusted(reference.rpartition(".")[0]):
+        raise ValueError(_outside(reference))
+    return reference
 
 
 def _outside(reference: str) -> str:

@@ -13,6 +13,13 @@ REVISION = 4
 """Raised whenever a change to victim, goal function or driver changes rows: it is part of the protocol."""
 
 
+class AttackAssets(Settings):
+    """``[attack.assets]``: what the user gives a recipe to work with."""
+
+    masked_lm: str | None = Field(default=None, min_length=1)
+    """A masked language model for a recipe that proposes words with one: a folder, or ``name@commit`` on the Hub."""
+
+
 class AttackSettings(Settings):
     """How a recipe is used in a suite."""
 
@@ -32,6 +39,8 @@ class AttackSettings(Settings):
     al. 2024, arXiv 2402.17509). Another one than 1 makes the attack one of kind *sweep*."""
     protocol: str = "recipe"
     """The frame round the search: *recipe* = the recipe's own constraints; *textdefender*; or a TOML file."""
+    assets: AttackAssets = AttackAssets()
+    """What the recipe works with instead of its authors' assets."""
     search: Literal["recipe", "random"] = "recipe"
     """*random*: a random search in the place of the recipe's, as a control."""
 

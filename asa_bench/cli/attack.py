@@ -81,6 +81,10 @@ def attack_command(
     temperature: Annotated[
         str, typer.Option(metavar="calibrated|raw", help="What the search sees of the model's scores.")
     ] = "calibrated",
+    masked_lm: Annotated[
+        str | None,
+        typer.Option(metavar="PATH-OR-HUB", help="A masked language model for bae, bert-attack and clare."),
+    ] = None,
     protocol: Annotated[
         str, typer.Option(metavar="NAME", help="Frame round every search: recipe, textdefender, or a TOML file.")
     ] = "recipe",
@@ -100,8 +104,9 @@ def attack_command(
     settings: dict[str, Any] = {
         "name": name, "task_name": task_name, "text": columns, "label": label,
         "labelling": _mapping(labels), "split": split, "query_budget": query_budget, "temperature": temperature,
-        "attack_file": tuple(attack_files or ()), "protocol": protocol, "control_examples": control_examples,
-        "precision": precision, "device": device, "threads": threads, "seed": seed,
+        "attack_file": tuple(attack_files or ()), "protocol": protocol, "masked_lm": masked_lm,
+        "control_examples": control_examples, "precision": precision, "device": device,
+        "threads": threads, "seed": seed,
     }  # fmt: skip
     from asa_bench.model_run import attack
 

@@ -56,8 +56,28 @@ def doctor() -> None:
 def fetch_command(
     names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Assets; all by default.")] = None,
 ) -> None:
-    """Fetch assets into the cache (ASA_BENCH_CACHE), so that runs need no network."""
-    from asa_bench.assets import MANIFEST, asset_path
+    """Fetch assets into the cache (ASA_BENCH_CACHE), so that runs need no network; build those that are made here."""
+    from asa_bench.assets import MANIFEST, obtain
 
     for name in names or list(MANIFEST):
-        typer.echo(f"{name}: {asset_path(name)}")
+        typer.echo(f"{name}: {obtain(name)}")
+
+
+@assets_app.command("build")
+def build_command(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help="Assets that are made here; all by default.")
+    ] = None,
+) -> None:
+    """Make word vectors that know synonyms from antonyms, from GloVe and WordNet, and check them; takes minutes."""
+    from asa_bench.assets import MANIFEST, build_asset
+    from asa_bench.assets.location import BUILD_RECORD
+    from asa_bench.core.files import read_json
+
+    for name in names or [asset.name for asset in MANIFEST.values() if asset.built_from]:
+        folder = build_asset(name)
+        typer.echo(f"{name}: {folder}")
+        record = read_json(folder / BUILD_RECORD)
+        for part in ("held_out", "fitted"):
+            for measure, before in record[part]["before"].items():
+                typer.echo(f"{part} {measure}: {before} before, {record[part]['after'][measure]} after")

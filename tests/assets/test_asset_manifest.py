@@ -12,7 +12,8 @@ from asa_bench.core.errors import InputError
 
 
 def test_manifest_names_the_embedded_assets() -> None:
-    assert list(MANIFEST) == ["minilm", "hutto", "wordnet", "stopwords", "confusables", "glove", "spacy-english"]
+    fetched = ["minilm", "hutto", "wordnet", "stopwords", "confusables", "glove", "spacy-english"]
+    assert list(MANIFEST) == [*fetched, "counter-fitted-glove"]
     weights = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
     assert MANIFEST["minilm"].files["model.safetensors"] == weights
 
@@ -38,6 +39,12 @@ def test_paths_that_lead_out_are_refused(path: str) -> None:
     entry = MANIFEST["stopwords"].model_dump()
     with pytest.raises(ValidationError, match="expected a relative path without"):
         Asset(**{**entry, "files": {path: "0" * 64}})
+
+
+def test_an_asset_is_either_fetched_or_built() -> None:
+    entry = MANIFEST["stopwords"].model_dump()
+    with pytest.raises(ValidationError, match="expected either sources and files, or built_from and revision"):
+        Asset(**{**entry, "built_from": ("glove",), "revision": 1})
 
 
 def test_malformed_manifest_names_the_file(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ def test_empty_cache_is_told_with_its_remedy(tmp_path: Path, monkeypatch: pytest
     assert found["cache"].ok
     for name in MANIFEST:
         assert not found[f"asset {name}"].ok
-        assert found[f"asset {name}"].remedy == f"asa-bench assets fetch {name}"
+        verb = "build" if MANIFEST[name].built_from else "fetch"
+        assert found[f"asset {name}"].remedy == f"asa-bench assets {verb} {name}"
     assert found["asset minilm"].detail == "not cached, 91.6 MB, Apache-2.0"
 
 

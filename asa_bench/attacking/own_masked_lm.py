@@ -1,0 +1,76 @@
+"""Recipes that a masked language model of the user's drives: ``[attack.assets] masked_lm``, or ``--masked-lm``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from typing_extensions import override
+
+from asa_bench.attacking.recipe import Recipe, resolve
+from asa_bench.core.errors import InputError, one_line
+from asa_bench.core.files import read_json
+from asa_bench.core.fingerprint import fingerprint
+from asa_bench.models.encoder import check_folder, checkpoint_digest, from_hub
+
+FIELD = "assets.masked_lm"
+
+
+class MaskedLMRecipe(Recipe):
+    """A recipe on a masked language model in a local folder."""
+
+    folder: Path
+    """Where the model lies."""
+    model_digest: str
+    """Digest of its files."""
+
+    @property
+    @override
+    def digest(self) -> str:
+        return fingerprint([super().digest, self.model_digest])
+
+    @override
+    def made(self, victim: Any) -> Any:
+        return resolve(self.build).build(victim, masked_lm=self.folder, **self.options)
+
+
+def on_masked_lm(recipe: Recipe, reference: str, root: Path) -> MaskedLMRecipe:
+    """``recipe`` on the masked language model in a folder (relative to ``root``), or on the Hub as ``name@commit``.
+
+    Raises:
+        InputError: when the recipe takes none, or the model is no safe, complete masked language model.
+    """
+    if recipe.own_masked_lm is None:
+        raise InputError(f"{FIELD}: attack '{recipe.name}' takes no masked language model")
+    folder = _found(reference, root)
+    _check(folder, f"{FIELD} '{reference}'")
+    own = recipe.own_masked_lm
+    changes = {"build": own.build, "assets": ("stopwords", *own.assets), "needs": (), "about": own.about}
+    facts = {**recipe.model_dump(), **changes, "folder": folder, "model_digest": checkpoint_digest(folder)}
+    return MaskedLMRecipe.model_validate(facts)
+
+
+def _found(reference: str, root: Path) -> Path:
+    local = root / Path(reference).expanduser()
+    if local.is_dir():
+        return local.resolve()
+    if reference.startswith((".", "/", "~")):
+        raise InputError(f"{FIELD} '{reference}': no such folder")
+    name, _, revision = reference.partition("@")
+    return from_hub(name, revision or None, f"{FIELD} '{reference}'")
+
+
+def _check(folder: Path, what: str) -> None:
+    from transformers import AutoTokenizer
+
+    check_folder(folder, what)
+    kinds = read_json(folder / "config.json").get("architectures") or ["none"]
+    if not any(str(kind).endswith(("ForMaskedLM", "ForPreTraining")) for kind in kinds):
+        found = ", ".join(map(str, kinds))
+        raise InputError(f"{what}: {folder / 'config.json'}: architectures: expected …ForMaskedLM, got {found}")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except (ValueError, OSError, ImportError) as error:
+        raise InputError(f"{what}: the tokenizer in {folder} cannot be loaded: {one_line(error)}") from None
+    if tokenizer.mask_token is None:
+        raise InputError(f"{what}: the tokenizer in {folder} has no mask token")

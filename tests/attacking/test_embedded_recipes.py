@@ -1,0 +1,133 @@
+"""Recipes on parts from the package index: each runs as one search after the other, and each constraint binds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from asa_bench.assets import MANIFEST, asset_path, cache
+from asa_bench.assets.build import VECTORS, build_vectors
+from asa_bench.assets.location import place
+from asa_bench.attacking.planned import plan_attack, refuse_unavailable
+from asa_bench.attacking.recipe import recipes
+from asa_bench.attacking.settings import AttackSettings
+from asa_bench.core.errors import InputError
+from asa_bench.models.classifier import Classifier
+
+from .test_attack import built, examples
+from .test_engine import attacked, job_of
+from .test_stock import both, ending
+
+EMBEDDED = sorted(name for name in recipes() if name.endswith("-embedded"))
+
+FREQUENT = 4000
+"""Words of GloVe from which these tests' vectors are built: seconds, not minutes."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_vectors(tmp_path_factory: pytest.TempPathFactory, textattack: Any) -> Iterator[Path]:
+    """A cache with vectors built from a slice of GloVe beside the other assets."""
+    from asa_bench.attacking.embedded_parts import word_embedding
+
+    folder = tmp_path_factory.mktemp("cache")
+    for asset in MANIFEST.values():
+        if not asset.built_from:
+            (folder / place(asset).name).symlink_to(asset_path(asset.name))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ASA_BENCH_CACHE", str(folder))
+        patch.setattr(cache, "_verified", set())
+        word_embedding.cache_clear()
+        yield build_vectors(asset_path, frequent=FREQUENT)
+    word_embedding.cache_clear()
+
+
+@pytest.mark.parametrize("recipe", EMBEDDED)
+def test_each_example_ends_as_in_stock_textattack(classifier: Classifier, checkpoint: Path, recipe: str) -> None:
+    ours, stock = both(classifier, checkpoint, recipe, examples(10))
+    assert {row["outcome"] for row in ours} <= {"succeeded", "failed", "skipped"}
+    assert [ending(row) for row in ours] == [ending(row) for row in stock]
+
+
+@pytest.mark.parametrize("recipe", EMBEDDED)
+def test_rows_do_not_depend_on_what_is_in_flight(classifier: Classifier, checkpoint: Path, recipe: str) -> None:
+    job = job_of(checkpoint, examples(8), recipe, in_flight=8)
+    rows = attacked(classifier, job)
+    assert "error" not in {row["outcome"] for row in rows}
+    assert attacked(classifier, job.model_copy(update={"examples": job.examples[::-1], "in_flight": 3})) == rows
+
+
+def passed(attack: Any, kind: str, text: str, place: int, words: list[str]) -> list[str]:
+    """Those of ``words`` that the attack's constraint of that kind lets through in the place of one."""
+    from textattack.shared import AttackedText
+
+    [binding] = [one for one in attack.constraints if type(one).__name__ == kind]
+    original = AttackedText(text)
+    changed = [original.replace_word_at_index(place, word) for word in words]
+    for other in changed:
+        other.attack_attrs["last_transformation"] = attack.transformation
+    return [other.words[place] for other in binding.call_many(changed, original)]
+
+
+LONG = "this film was good and the story about the old house by the river was very long but warm"
+
+REFUSED = [
+    ("textfooler-embedded", "WordEmbeddingDistance", "a good film", 1, "great", "bad"),
+    ("textfooler-embedded", "SpacyPartOfSpeech", "they run the house", 1, "walk", "slowly"),
+    ("textfooler-embedded", "MiniLM", LONG, 1, "movie", "surgery"),
+    ("textbugger-embedded", "MiniLM", "the film is very good", 1, "movie", "surgery"),
+    ("iga-embedded", "WordEmbeddingDistance", "a good film", 1, "good", "bad"),
+    ("a2t-embedded", "WordEmbeddingDistance", "a good film", 1, "good", "bad"),
+    ("a2t-embedded", "SpacyPartOfSpeech", "this is a good film", 3, "great", "house"),
+    ("a2t-embedded", "MiniLM", "the film is very good", 1, "movie", "surgery"),
+]
+
+
+@pytest.mark.parametrize(("recipe", "kind", "text", "place", "kept", "refused"), REFUSED)
+def test_each_constraint_refuses(
+    classifier: Classifier, recipe: str, kind: str, text: str, place: int, kept: str, refused: str
+) -> None:
+    assert passed(built(classifier, recipe), kind, text, place, [kept, refused]) == [kept]
+
+
+def test_names_and_places_are_those_that_spacy_finds() -> None:
+    from textattack.shared import AttackedText
+
+    from asa_bench.attacking.embedded_parts import SpacyChangeLocation, SpacyChangeName
+
+    text = AttackedText("John Smith went to Dallas with Mary yesterday")
+    named = [other.words for other in SpacyChangeName()(text)]
+    assert len(named) == 9
+    assert {i for words in named for i, word in enumerate(words) if word != text.words[i]} == {0, 1, 6}
+    places = [other.text for other in SpacyChangeLocation()(text)]
+    assert places
+    assert all(one.startswith("John Smith went to ") and one.endswith(" with Mary yesterday") for one in places)
+
+
+def test_the_official_recipe_does_not_get_these_vectors(classifier: Classifier) -> None:
+    from textattack.shared import utils
+
+    built(classifier, "textfooler-embedded")
+    assert "textattack_counterfitted_GLOVE_embedding" not in utils.GLOBAL_OBJECTS
+
+
+def test_as_many_neighbours_as_are_asked_for() -> None:
+    from asa_bench.attacking.embedded_parts import word_embedding
+
+    embedding = word_embedding()
+    good = embedding.word2index("good")
+    assert len(embedding.nearest_neighbours(good, 5)) == 5
+    assert len(embedding.nearest_neighbours(good, 50)) == 50
+    assert embedding.nearest_neighbours(good, 50)[:5] == embedding.nearest_neighbours(good, 5)
+
+
+def test_a_recipe_without_its_vectors_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASA_BENCH_CACHE", str(tmp_path))
+    monkeypatch.setattr(cache, "_verified", set())
+    attack = plan_attack(AttackSettings(recipe="textfooler-embedded"), tmp_path)
+    assert attack.recipe.lacks() == [VECTORS]
+    message = f"^mine.toml: attack 'textfooler-embedded' lacks {VECTORS}; see asa-bench doctor$"
+    with pytest.raises(InputError, match=message):
+        refuse_unavailable([attack], "mine.toml")

@@ -1,0 +1,93 @@
+"""BAE, BERT-Attack and CLARE on a tiny masked language model in a folder."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from asa_bench.attacking.own_masked_lm import MaskedLMRecipe
+from asa_bench.attacking.planned import plan_attack
+from asa_bench.attacking.settings import AttackSettings
+from asa_bench.core.errors import InputError
+from asa_bench.models.classifier import Classifier
+
+from .test_attack import examples, rows_of
+from .test_engine import attacked, job_of
+from .test_stock import ending
+
+RECIPES = ("bae", "bert-attack", "clare")
+
+
+@pytest.fixture(scope="module")
+def language_model(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from transformers import AutoConfig, AutoTokenizer, BertForMaskedLM
+
+    folder = tmp_path_factory.mktemp("masked") / "lm"
+    torch.manual_seed(0)
+    BertForMaskedLM(AutoConfig.from_pretrained(tiny_encoder)).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(tiny_encoder).save_pretrained(folder)
+    return folder
+
+
+def planned(recipe: str, folder: Path) -> Any:
+    settings = AttackSettings.model_validate({"recipe": recipe, "assets": {"masked_lm": str(folder)}})
+    return plan_attack(settings, Path.cwd())
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_rows_are_stocks_whatever_is_in_flight(
+    classifier: Classifier, checkpoint: Path, language_model: Path, recipe: str
+) -> None:
+    from textattack.models.wrappers import HuggingFaceModelWrapper
+
+    found = planned(recipe, language_model).recipe
+    assert found.lacks() == []
+    chosen = examples(4)
+    job = job_of(checkpoint, chosen, query_budget=60, temperature=None).model_copy(update={"recipe": found})
+    rows = attacked(classifier, job)
+    assert {row["outcome"] for row in rows} <= {"succeeded", "failed", "skipped"}
+    assert attacked(classifier, job.model_copy(update={"examples": job.examples[::-1], "in_flight": 2})) == rows
+    stock = found.made(HuggingFaceModelWrapper(classifier.model, classifier.tokenizer))
+    stock.goal_function.query_budget = 60
+    assert [ending(row) for row in rows] == [ending(row) for row in rows_of(stock, chosen, recipe)]
+
+
+def test_a_job_keeps_its_language_model_over_the_pipe(checkpoint: Path, language_model: Path) -> None:
+    job = job_of(checkpoint, examples(1)).model_copy(update={"recipe": planned("bae", language_model).recipe})
+    again = type(job).model_validate_json(job.model_dump_json())
+    assert isinstance(again.recipe, MaskedLMRecipe)
+    assert again == job
+
+
+def test_the_models_files_decide_the_protocol_and_its_place_does_not(language_model: Path, tmp_path: Path) -> None:
+    shutil.copytree(language_model, tmp_path / "elsewhere")
+    one, other = planned("bae", language_model), planned("bae", tmp_path / "elsewhere")
+    assert one.protocol() == other.protocol()
+    assert one.protocol() != plan_attack(AttackSettings(recipe="bae"), Path.cwd()).protocol()
+
+
+def test_a_recipe_without_one_takes_none(language_model: Path) -> None:
+    with pytest.raises(InputError, match=r"^assets.masked_lm: attack 'pwws' takes no masked language model$"):
+        planned("pwws", language_model)
+
+
+def test_wrong_language_models(tiny_encoder: Path, language_model: Path, tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    shutil.copytree(language_model, bare)
+    for path in bare.iterdir():
+        if path.name not in ("config.json", "model.safetensors"):
+            path.unlink()
+    config = tiny_encoder / "config.json"
+    wrong = {
+        tiny_encoder: f"{config}: architectures: expected …ForMaskedLM, got BertModel",
+        bare: f"no tokenizer in {bare}",
+        tmp_path / "none": "no such folder",
+    }
+    for folder, message in wrong.items():
+        with pytest.raises(InputError) as error:
+            planned("bae", folder)
+        assert str(error.value) == f"assets.masked_lm '{folder}': {message}"
