@@ -87,7 +87,7 @@ class SpacyPartOfSpeech(PartOfSpeech):  # type: ignore[misc]
     def __init__(self, allow_verb_noun_swap: bool) -> None:
         super().__init__(allow_verb_noun_swap=allow_verb_noun_swap)
         self.tagger_type = "spacy"
-        self._pos_tag_cache = LRU(KEPT)
+        self._pos_tag_cache: Any = LRU(KEPT)
 
     def _get_pos(self, before_ctx: list[str], word: str, after_ctx: list[str]) -> str:
         window = (*before_ctx, word, *after_ctx)
