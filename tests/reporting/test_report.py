@@ -48,6 +48,7 @@ def test_every_file_of_the_contract_is_written(make_run: MakeRun) -> None:
     names = {str(path.relative_to(index.parent)) for path in index.parent.rglob("*") if path.is_file()}
     stems = {
         "comparison",
+        "paired-comparisons",
         "attacks",
         "limits",
         "budgets",
