@@ -27,6 +27,9 @@ REPEATS = 3
 EARLY_SHARE = 0.4
 """Share of its query budget that an attack is reckoned to use; the budget itself is the upper bound."""
 
+QUALITY_SECONDS = 4.0
+"""Reading WordNet, which is most of what judging an attack's texts takes."""
+
 
 @dataclass(frozen=True)
 class Speed:
@@ -94,24 +97,28 @@ def _timed(call: Callable[[], Any]) -> float:
 
 def _expected(plan: SuitePlan, cell: Cell, speed: Speed) -> tuple[float, int]:
     """Seconds and the most queries that a cell is expected to take."""
-    size = plan.suite.train.batch_size
     if cell.kind in ("train", "trial"):
         return _expected_training(plan, cell, speed)
-    if cell.kind == "view" and plan.suite.views:
-        views = plan.suite.views
-        passes = 4 + len(views.radii) * (3 * views.steps + 1)  # a backward pass counts as two forward ones
-        return views.examples / size * passes * speed.forward, 0
-    if cell.kind == "evaluate":
-        examples = sum(map(len, plan.clean_datasets(cell.task).values()))
-        return examples / size * speed.forward, 0
+    if cell.kind == "quality":
+        return QUALITY_SECONDS, 0
+    size = plan.suite.train.batch_size
+    if cell.kind in ("attack", "harvest"):
+        attack = plan.attack(cell)
+        most = attack.settings.examples * (attack.budget or attack.recipe.query_budget)
+        return EARLY_SHARE * most / size * speed.forward, most
+    return _asked(plan, cell) / size * speed.forward, 0
+
+
+def _asked(plan: SuitePlan, cell: Cell) -> float:
+    """Texts that a cell asks its model about; a backward pass counts as two forward ones."""
+    if cell.kind == "view" and (views := plan.suite.views):
+        return views.examples * (4 + len(views.radii) * (3 * views.steps + 1))
     if cell.kind == "probe":
-        return 5 * checks.EXAMPLES / size * speed.forward, 0
+        return 5 * checks.EXAMPLES + checks.SEEN_EXAMPLES
     if cell.kind == "transfer":
-        foreign = sum(attack.settings.examples for attack in plan.attacks if attack.kind == "text")
-        return 2 * foreign * (len(plan.suite.defence) - 1) / size * speed.forward, 0
-    attack = plan.attack(cell)
-    most = attack.settings.examples * (attack.budget or attack.recipe.query_budget)
-    return EARLY_SHARE * most / size * speed.forward, most
+        misled = sum(attack.settings.examples for attack in plan.attacks if attack.kind == "text")
+        return 2 * misled * (len(plan.suite.defence) - 1)
+    return sum(map(len, plan.clean_datasets(cell.task).values()))
 
 
 def _expected_training(plan: SuitePlan, cell: Cell, speed: Speed) -> tuple[float, int]:

@@ -1,4 +1,4 @@
-"""Cells of any model, trained here or given: clean predictions, attacks, checks, transfer."""
+"""Cells of any model, trained here or given: clean predictions, attacks and their quality, checks, transfer."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from asa_bench.assets import asset_path
+from asa_bench.assets import MANIFEST, asset_path
 from asa_bench.attacking.job import AttackJob
 from asa_bench.attacking.rows import Row, split
 from asa_bench.models.sentences import JUDGE
 from asa_bench.plan import Cell, Plan
 from asa_bench.probes.checks import checks
 from asa_bench.probes.evaluation import evaluate
+from asa_bench.probes.quality import LEXICON, quality
 from asa_bench.probes.similarity import similarities
 from asa_bench.probes.transfer import transfer
 from asa_bench.records import schema
@@ -63,6 +64,15 @@ class ModelCells:
         _add_similarity(rows, len(job.columns))
         write_rows(folder / "examples.parquet", cell, [{**row, "protocol": frame} for row in rows], schema.EXAMPLES)
         return {"examples": total}
+
+    def quality(self, cell: Cell, folder: Path) -> dict[str, Any]:
+        """Measure what an attack did to the texts."""
+        (attack,) = cell.needs
+        rows = read_table(self._directory.cell(attack) / "examples.parquet", schema.EXAMPLES)
+        fields = len(self._plan.tasks[cell.task].text_columns)
+        found = quality(rows, fields, asset_path(LEXICON) / MANIFEST[LEXICON].layout)
+        write_rows(folder / PROBES, cell, list(found), schema.PROBES)
+        return {}
 
     def probe(self, cell: Cell, folder: Path) -> dict[str, Any]:
         """Look for signs that the model's numbers flatter it."""

@@ -21,6 +21,7 @@ from asa_bench.models.precision import Kernel, default_device, resolve_precision
 from asa_bench.models.predictor import Predictor
 from asa_bench.models.sentences import JUDGE
 from asa_bench.plan import Cell, Plan
+from asa_bench.probes.quality import LEXICON
 from asa_bench.tasks import TASKS, Example, TaskData, TaskSettings
 from asa_bench.tasks.attacked import load_attacked, with_calibration
 
@@ -75,7 +76,7 @@ class ModelPlan(Plan):
 
     @override
     def assets(self) -> list[str]:
-        return sorted({JUDGE, *(name for attack in self.attacks for name in attack.assets)})
+        return sorted({JUDGE, LEXICON, *(name for attack in self.attacks for name in attack.assets)})
 
     @override
     def attention(self, encoder: str) -> Kernel:

@@ -20,14 +20,14 @@ from asa_bench.core.fingerprint import fingerprint
 from asa_bench.models.classifier import TextClassifier, load_classifier
 from asa_bench.models.precision import Kernel, Resolved
 from asa_bench.models.sentences import JUDGE
-from asa_bench.probes import checks, evaluation
+from asa_bench.probes import checks, evaluation, quality
 from asa_bench.records.directory import RunDirectory, Status
 from asa_bench.tasks import Example, TaskData, choose
 
-Kind = Literal["train", "view", "evaluate", "attack", "probe", "transfer", "harvest", "trial"]
+Kind = Literal["train", "view", "evaluate", "attack", "quality", "probe", "transfer", "harvest", "trial"]
 """*harvest*: an attack on training examples, whose successes another model is trained on. *trial*: a training with some
-values that are tried, judged on validation examples. *probe*: signs that a model's numbers flatter it. *transfer*: a
-model asked about the texts that misled others."""
+values that are tried, judged on validation examples. *quality*: what an attack did to the texts. *probe*: signs that a
+model's numbers flatter it. *transfer*: a model asked about the texts that misled others."""
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,11 @@ class Plan(ABC):
                 **self._attacking(task, attack, self.attacked_examples(task, attack.settings), seed),
             }
             wanted = (*needs, evaluate.name) if calibrated else needs
-            yield Cell("attack", *model, attack.name, ingredients, wanted, portion)
+            made = Cell("attack", *model, attack.name, ingredients, wanted, portion)
+            yield made
+            if portion is None and attack.kind == "text":
+                judged = {"revision": quality.REVISION, "attack": made.key, "lexicon": asset_digests([quality.LEXICON])}
+                yield Cell("quality", *model, attack.name, judged, (made.name,))
         if portion is None:
             yield Cell("probe", *model, None, self._probing(task, origin), needs)
 

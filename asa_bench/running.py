@@ -35,6 +35,7 @@ class CellRunner:
             "evaluate": of_models.evaluate,
             "attack": of_models.attack,
             "harvest": of_models.attack,
+            "quality": of_models.quality,
             "probe": of_models.probe,
             "transfer": of_models.transfer,
         }

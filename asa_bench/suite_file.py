@@ -19,6 +19,7 @@ from asa_bench.defences import build_defence
 from asa_bench.defences.training import TrainSettings
 from asa_bench.models.encoder import SHIPPED
 from asa_bench.models.sentences import JUDGE
+from asa_bench.probes.quality import LEXICON
 from asa_bench.suite import TUNED_TRAINING, Suite, refuse_repeats
 from asa_bench.tasks import TASKS
 
@@ -47,7 +48,7 @@ class LoadedSuite:
         suite = self.suite
         names = {SHIPPED[encoder.name] for encoder in suite.encoder if encoder.name in SHIPPED}
         names |= {name for task in suite.task if task.data is None for name in TASKS[task.name].assets}
-        names |= {name for attack in self.all_attacks() for name in (JUDGE, *attack.assets)}
+        names |= {name for attack in self.all_attacks() for name in (JUDGE, LEXICON, *attack.assets)}
         return sorted(names)
 
     def all_attacks(self) -> list[PlannedAttack]:

@@ -465,11 +465,11 @@ def test_plan_shows_the_cells_and_writes_nothing(cli: Cli, tiny_suite: Data, tmp
     assert head.split()[:3] == ["cell", "state", "time"]
     encoder = Path(tiny_suite["encoder"]["name"]).name
     models = [f"reviews/{encoder}/{defence}/0" for defence in ("baseline", "asa-ratio")]
-    kinds = ("train/{}", "evaluate/{}", "attack/{}/deepwordbug", "probe/{}")
+    kinds = ("train/{}", "evaluate/{}", "attack/{}/deepwordbug", "quality/{}/deepwordbug", "probe/{}")
     expected = [kind.format(model) for model in models for kind in kinds]
     expected += [f"transfer/{model}" for model in models]
     assert [row.split()[:2] for row in rows] == [[cell, "todo"] for cell in expected]
-    assert left.startswith("10 of 10 cells left: about ")
+    assert left.startswith("12 of 12 cells left: about ")
     assert left.endswith(", at most 240 queries")
     assert not (tmp_path / "out").exists()
 
@@ -478,4 +478,4 @@ def test_libraries_keep_quiet(tiny_suite: Data, tmp_path: Path) -> None:
     suite = write_suite(tmp_path / "tiny.toml", tiny_suite)
     done = in_process_of_its_own("plan", suite, "--out", tmp_path / "out", stdout=subprocess.PIPE)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[-1].startswith("10 of 10 cells left: about ")
+    assert done.stdout.splitlines()[-1].startswith("12 of 12 cells left: about ")

@@ -177,7 +177,7 @@ def test_changed_cells_are_listed_and_refused_unless_fresh(
     assert load_run(out).info["suite"]["attack"][0]["query_budget"] == 40
     listener = Listener()
     again = run(changed, out, fresh=True, progress=listener)
-    assert [name.split("/")[0] for name in listener.names] == ["attack", "attack", "transfer", "transfer"]
+    assert [name.split("/")[0] for name in listener.names] == ["attack", "quality"] * 2 + ["transfer"] * 2
     assert again.examples["queries"].max() <= 20
 
 
@@ -193,6 +193,7 @@ def test_other_out_of_domain_sizes_leave_attacks_alone(tiny_suite: dict[str, Any
     assert {name.split("/")[0] for name in usual if usual[name] != validation[name]} == {
         "evaluate",
         "attack",
+        "quality",
         "transfer",
     }
 
@@ -225,7 +226,7 @@ def test_a_failing_cell_costs_only_what_needs_it(tiny_suite: dict[str, Any], tmp
     broken["defence"] = [{"method": "baseline"}, {"name": "torn", "method": "freelb", "step_size": 1e38}]
     listener = Listener()
     done = run(broken, tmp_path / "run", progress=listener)
-    assert listener.statuses == ["done"] * 4 + ["failed"] * 4 + ["done", "failed"]
+    assert listener.statuses == ["done"] * 5 + ["failed"] * 5 + ["done", "failed"]
     assert [name.split("/")[0] for name in listener.names[-2:]] == ["transfer", "transfer"]
     assert set(done.examples["defence"]) == {"baseline"}
     assert done.info["warnings"][0].startswith("train torn seed 0 failed: TrainingFailedError: step ")
@@ -255,7 +256,7 @@ def test_models_are_dropped_on_demand_and_made_again_when_needed(tiny_suite: dic
     small["attack"].append({"name": "second", "recipe": "deepwordbug", "examples": 4})
     listener = Listener()
     run(small, tmp_path / "run", progress=listener)
-    assert [name.split("/")[0] for name in listener.names] == ["train", "attack"]
+    assert [name.split("/")[0] for name in listener.names] == ["train", "attack", "quality"]
 
 
 def test_two_writers_do_not_share_a_directory(tiny_suite: dict[str, Any], finished: Run) -> None:

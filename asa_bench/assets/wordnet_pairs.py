@@ -1,4 +1,4 @@
-"""Synonyms and antonyms from the files of WordNet."""
+"""Words, synonyms and antonyms from the files of WordNet."""
 
 from __future__ import annotations
 
@@ -42,6 +42,12 @@ def wordnet_pairs(folder: Path, vocabulary: frozenset[str]) -> WordPairs:
     return WordPairs(
         *(sorted(pair for pair in pairs if len(set(pair)) == 2) for pairs in (synonyms - antonyms, antonyms))
     )
+
+
+def lemmas(folder: Path) -> frozenset[str]:
+    """Every word that WordNet's index files in ``folder`` know, in lower case."""
+    lines = (line for part in PARTS for line in (folder / f"index.{part}").read_text(encoding="utf-8").splitlines())
+    return frozenset(line.partition(" ")[0] for line in lines if not line.startswith(" "))
 
 
 def _pair(one: str, other: str) -> Pair:

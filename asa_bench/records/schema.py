@@ -105,7 +105,8 @@ PROBES = pa.schema(
 )
 """What was measured of a model besides attacks, one number per row. ``probe`` names it: *unlike_answers*,
 *zero_gradient* and *training_accuracy* are shares of ``n`` examples; *transfer*: share of the texts with which
-``attack`` misled the defence ``against`` that mislead this one too. ``attack`` and ``example_id`` are null where a
+``attack`` misled the defence ``against`` that mislead this one too; *chrf*, *antonyms*, *negations* (whether their
+number changed) and *unknown_words* are of one adversarial text. ``attack`` and ``example_id`` are null where a
 number is of neither."""
 
 ADDED = {"candidates", "trace", "moved", "truncated"}

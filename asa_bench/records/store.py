@@ -58,6 +58,7 @@ FILLED = {
     "view": "views",
     "evaluate": "predictions",
     "attack": "examples",
+    "quality": "probes",
     "probe": "probes",
     "transfer": "probes",
 }

@@ -45,7 +45,7 @@ def attack_detail(view: View, attacks: Sequence[str], name: str, title: str) -> 
         "Success rate: examples whose prediction the attack turned wrong, over the attacked ones, which are those that "
         "were right before and whose attack came to an end (both numbers in brackets, over all seeds). Queries: per "
         "attacked example. Words changed and similarity: means over successes. Errors and time-outs: counts per seed; "
-        f"they count as not shown robust and are left out of the success rate.{_own_constraint(view, attacks)}",
+        f"they count as not shown robust and are left out of the success rate.{own_constraint(view, attacks)}",
         [
             Column("Attack", numeric=False),
             Column("Defence", numeric=False),
@@ -61,7 +61,7 @@ def attack_detail(view: View, attacks: Sequence[str], name: str, title: str) -> 
     )
 
 
-def _own_constraint(view: View, attacks: Sequence[str]) -> str:
+def own_constraint(view: View, attacks: Sequence[str]) -> str:
     """A sentence on attacks whose similarity has its own constraint for its judge; empty without any."""
     protocols = view.info.get("protocols") or {}
     own = [attack for attack in attacks if "similarity" in ((protocols.get(attack) or {}).get("frame") or {})]

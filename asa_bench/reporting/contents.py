@@ -17,6 +17,7 @@ from asa_bench.reporting import (
     cost_tables,
     effort_tables,
     flag_tables,
+    quality_tables,
     temperature_tables,
 )
 from asa_bench.reporting.drawing import Plot
@@ -122,6 +123,7 @@ def _tables(view: View) -> Iterator[Table]:
         effort_tables.limits,
         effort_tables.budgets,
         effort_tables.common,
+        quality_tables.quality,
         flag_tables.transfer_table,
         accuracy_tables.out_of_domain,
         temperature_tables.calibration,

@@ -19,7 +19,7 @@ from asa_bench.tasks import Example, choose, movie_sentiment
 from .test_attack import RUNNABLE, examples, rows_of
 from .test_engine import attacked, job_of
 
-HARMLESS = ("bad-characters-invisible",)
+HARMLESS = ("bad-characters-invisible", "checklist-embedded")
 """Recipes without a success on the tiny encoder."""
 
 
