@@ -210,7 +210,7 @@ class Plan(ABC):
             yield made
             if portion is None and attack.kind == "text":
                 judged = {"revision": quality.REVISION, "attack": made.key, "lexicon": asset_digests([quality.LEXICON])}
-                yield Cell("quality", *model, attack.name, judged, (made.name,))
+                yield Cell("quality", *model, attack.name, judged, (made.name,), uses=(made.name,))
         if portion is None:
             yield Cell("probe", *model, None, self._probing(task, origin), needs)
 

@@ -24,9 +24,10 @@ def quality(view: View) -> Table | None:
         "Means over the successes. chrF: likeness of the letters, 1 = the same text (Popović 2015). Antonyms: words "
         "that became their opposite by WordNet, per text. Negation changed: texts with more or fewer negating words "
         "than the original. Unknown words: new words that WordNet does not know, per text – misspellings, mostly. No "
-        "attack has these for a constraint. Robust, strict: counting only successes without an antonym, with the negations "
-        f"unchanged and a similarity of {SIMILAR:.2f} or more. What holds against attacks that keep to such texts lies "
-        "between the two: they might have found others. Measured by rules: no person has read the texts for it."
+        "attack has these for a constraint. Robust, strict: counting only successes without an antonym, with the "
+        f"negations unchanged and a similarity of {SIMILAR:.2f} or more. What holds against attacks that keep to "
+        "such texts lies between the two: they might have found others. Measured by rules: no person has read the "
+        "texts for it."
         f"{own_constraint(view, view.text_attacks)}",
         [
             Column("Attack", numeric=False),
