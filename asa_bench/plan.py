@@ -47,7 +47,12 @@ class Cell:
     portion: int | None = None
     """Training examples of a point of the learning curve; None for the comparison itself."""
     uses: tuple[str, ...] = ()
-    """Names of cells whose results it takes as far as they are there; it is done again, without asking, with theirs."""
+    """Names of cells whose results it takes as far as they are there; it is done again with them."""
+
+    @property
+    def secondary(self) -> bool:
+        """Whether it is done again without asking when its key changes: it takes seconds, and nothing rests on it."""
+        return self.kind in ("quality", "probe", "transfer")
 
     @cached_property
     def key(self) -> str:
@@ -250,7 +255,9 @@ def refuse_changed(plan: Plan, directory: RunDirectory) -> None:
     Raises:
         InputError: listing the changed cells.
     """
-    changed = [cell.name for cell in plan.cells if not cell.uses and directory.status(cell.name, cell.key) == "changed"]
+    changed = [
+        cell.name for cell in plan.cells if not cell.secondary and directory.status(cell.name, cell.key) == "changed"
+    ]
     if changed:
         listed = ", ".join(changed[:4]) + (f" and {len(changed) - 4} more" if len(changed) > 4 else "")
         raise InputError(

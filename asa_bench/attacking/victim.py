@@ -171,15 +171,30 @@ class TracedAttack(Attack):  # type: ignore[misc]
         return results, over
 
     def _consider(self, query: int, result: Any) -> None:
-        succeeded, score = result.goal_status == GoalFunctionResultStatus.SUCCEEDED, float(result.score)
-        if (succeeded, score) > (self.trace[-1].succeeded, self.trace[-1].score):
-            changed = int(self._original.words_diff_num(result.attacked_text))
-            self.trace = [*self.trace, Step(query, score, changed, succeeded)]
+        if (_succeeded(result), float(result.score)) > (self.trace[-1].succeeded, self.trace[-1].score):
+            self.trace = [*self.trace, self._step(query, result)]
+
+    def _step(self, query: int, result: Any) -> Step:
+        changed = int(self._original.words_diff_num(result.attacked_text))
+        return Step(query, float(result.score), changed, _succeeded(result))
+
+    def _settle(self, chosen: Any) -> None:
+        """End the trace with the success that the search chose, from the first one on.
+
+        With a sentence encoder among the constraints a greedy search takes the most similar success of a batch, not the
+        one of the highest score.
+        """
+        first = next((step.query for step in self.trace if step.succeeded), None)
+        if first is not None and self._step(self.trace[-1].query, chosen) != self.trace[-1]:
+            before = [step for step in self.trace if not step.succeeded]
+            self.trace = [*before, self._step(first, chosen)]
 
     def _attack(self, initial_result: Any) -> AttackResult:
         """The search, from the original on, which is the first step of the trace."""
         self.trace = [Step(self.goal_function.num_queries, float(initial_result.score), 0, succeeded=False)]
-        return super()._attack(initial_result)
+        result = super()._attack(initial_result)
+        self._settle(result.perturbed_result)
+        return result
 
 
 def build_attack(
@@ -235,6 +250,10 @@ def another(attack: TracedAttack) -> TracedAttack:
     fresh = type(attack)(goal, constraints, attack.transformation, search)
     fresh.frame, fresh.query_budget = attack.frame, attack.query_budget
     return fresh
+
+
+def _succeeded(result: Any) -> bool:
+    return bool(result.goal_status == GoalFunctionResultStatus.SUCCEEDED)
 
 
 def predicted_label(output: Any) -> int:
