@@ -28,7 +28,7 @@ EARLY_SHARE = 0.4
 """Share of its query budget that an attack is reckoned to use; the budget itself is the upper bound."""
 
 QUALITY_SECONDS = 4.0
-"""Reading WordNet, which is most of what judging an attack's texts takes."""
+"""Most that judging an attack's texts takes: reading WordNet, which the first one does."""
 
 
 @dataclass(frozen=True)

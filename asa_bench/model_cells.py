@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,9 @@ from asa_bench.probes.quality import LEXICON, quality
 from asa_bench.probes.similarity import similarities
 from asa_bench.probes.transfer import transfer
 from asa_bench.records import schema
-from asa_bench.records.directory import RowLog, RunDirectory
+from asa_bench.records.directory import RowLog
 from asa_bench.records.store import concatenate, read_table
-from asa_bench.stages import Attacker, Progress, write_rows
+from asa_bench.stages import Stages, write_rows
 
 PROBES = "probes.parquet"
 """What was measured of a model besides attacks, inside its cell's folder."""
@@ -28,15 +28,8 @@ ROWS = "rows.jsonl"
 """The rows of an attack under way, inside its cell's folder."""
 
 
-class ModelCells:
+class ModelCells(Stages[Plan]):
     """Carries out the cells that every plan has."""
-
-    def __init__(self, plan: Plan, directory: RunDirectory, progress: Progress, attacks: Attacker) -> None:
-        self._plan = plan
-        self._directory = directory
-        self._progress = progress
-        self._attacks = attacks
-        self._models = directory.path / "models"
 
     def evaluate(self, cell: Cell, folder: Path) -> dict[str, Any]:
         """Predict the clean data sets, and fit the temperature."""
@@ -69,26 +62,29 @@ class ModelCells:
         """Measure what an attack did to the texts."""
         (attack,) = cell.needs
         rows = read_table(self._directory.cell(attack) / "examples.parquet", schema.EXAMPLES)
-        fields = len(self._plan.tasks[cell.task].text_columns)
-        found = quality(rows, fields, asset_path(LEXICON) / MANIFEST[LEXICON].layout)
-        write_rows(folder / PROBES, cell, list(found), schema.PROBES)
-        return {}
+        found = quality(rows, self._fields(cell), asset_path(LEXICON) / MANIFEST[LEXICON].layout)
+        return self._keep(found, cell, folder)
 
     def probe(self, cell: Cell, folder: Path) -> dict[str, Any]:
         """Look for signs that the model's numbers flatter it."""
         plan = self._plan
         classifier = plan.classifier(cell, self._models)
         found = checks(classifier, plan.probed_examples(cell.task), plan.seen_examples(cell.task))
-        write_rows(folder / PROBES, cell, list(found), schema.PROBES)
-        return {}
+        return self._keep(found, cell, folder)
 
     def transfer(self, cell: Cell, folder: Path) -> dict[str, Any]:
         """Ask the model about the texts that misled others."""
         classifier = self._plan.classifier(cell, self._models)
         done = [name for name in cell.uses if self._directory.state(name).get("status") == "done"]
         tables = [read_table(self._directory.cell(name) / "examples.parquet", schema.EXAMPLES) for name in done]
-        fields = len(self._plan.tasks[cell.task].text_columns)
-        found = transfer(classifier, concatenate(tables, schema.EXAMPLES), fields)
+        found = transfer(classifier, concatenate(tables, schema.EXAMPLES), self._fields(cell))
+        return self._keep(found, cell, folder)
+
+    def _fields(self, cell: Cell) -> int:
+        return len(self._plan.tasks[cell.task].text_columns)
+
+    def _keep(self, found: Iterable[Mapping[str, Any]], cell: Cell, folder: Path) -> dict[str, Any]:
+        """Write what a probe found; there is nothing to tell of it in the cell's state."""
         write_rows(folder / PROBES, cell, list(found), schema.PROBES)
         return {}
 

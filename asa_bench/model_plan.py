@@ -15,7 +15,7 @@ from asa_bench.core.errors import InputError
 from asa_bench.core.files import read_json
 from asa_bench.model_settings import EXAMPLES, SOURCE, ModelRun, requested_attacks, sized
 from asa_bench.models.classifier import TextClassifier, classifier_labels
-from asa_bench.models.encoder import checkpoint_digest, from_hub
+from asa_bench.models.encoder import checkpoint_digest, local_or_hub
 from asa_bench.models.kinds import check_padding, kernel
 from asa_bench.models.precision import Kernel, default_device, resolve_precision
 from asa_bench.models.predictor import Predictor
@@ -114,12 +114,7 @@ def given_checkpoint(reference: str) -> Given:
     Raises:
         InputError: when it cannot be had, or is no safe, complete checkpoint of a sequence classifier.
     """
-    local = Path(reference).expanduser()
-    if not local.is_dir():
-        if local.exists() or reference.startswith((".", "/", "~")):
-            raise InputError(f"--model {reference}: no such folder")
-        name, _, revision = reference.partition("@")
-        local = from_hub(name, revision or None, f"--model {reference}")
+    local = local_or_hub(reference, Path(), f"--model {reference}")
     labels = classifier_labels(local)
     check_padding(local)
     kind = str(read_json(local / "config.json").get("model_type") or "encoder")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import pandas as pd
 
 from asa_bench.attacking.job import AttackJob
 from asa_bench.attacking.rows import Row
-from asa_bench.plan import Cell
+from asa_bench.plan import Cell, Plan
+from asa_bench.records.directory import RunDirectory
 from asa_bench.records.store import write_table
+
+AnyPlan = TypeVar("AnyPlan", bound=Plan)
 
 Stage = Callable[[Cell, Path], dict[str, Any]]
 """Carries out a cell in its folder; what it returns is kept in the cell's state."""
@@ -35,6 +38,17 @@ class Attacker(Protocol):
 
     def run(self, job: AttackJob, on_row: Callable[[Row], None]) -> None:
         """Attack every example of ``job``; ``on_row`` gets each row as it comes."""
+
+
+class Stages(Generic[AnyPlan]):
+    """Carries out cells of ``plan`` in a run's ``directory``; each method is a :data:`Stage`."""
+
+    def __init__(self, plan: AnyPlan, directory: RunDirectory, progress: Progress, attacks: Attacker) -> None:
+        self._plan = plan
+        self._directory = directory
+        self._progress = progress
+        self._attacks = attacks
+        self._models = directory.path / "models"
 
 
 def write_rows(path: Path, cell: Cell, rows: Sequence[Mapping[str, Any]], kind: Any) -> None:

@@ -18,9 +18,8 @@ from asa_bench.plan import Cell
 from asa_bench.probes.attention import attention_views
 from asa_bench.probes.evaluation import evaluate
 from asa_bench.records import schema
-from asa_bench.records.directory import RunDirectory
 from asa_bench.records.store import read_table
-from asa_bench.stages import Attacker, Progress, write_rows
+from asa_bench.stages import Stages, write_rows
 from asa_bench.suite import DefenceEntry
 from asa_bench.suite_plan import SuitePlan
 from asa_bench.tasks import Example
@@ -49,15 +48,8 @@ class Trained(NamedTuple):
         return {**steps, "parameters": parameters, "examples": self.examples}
 
 
-class SuiteCells:
+class SuiteCells(Stages[SuitePlan]):
     """Carries out the cells of a suite that no other plan has."""
-
-    def __init__(self, plan: SuitePlan, directory: RunDirectory, progress: Progress, attacks: Attacker) -> None:
-        self._plan = plan
-        self._directory = directory
-        self._progress = progress
-        self._attacks = attacks
-        self._models = directory.path / "models"
 
     def train(self, cell: Cell, folder: Path) -> dict[str, Any]:
         """Train the cell's model, with the values of the best trial where some were tried."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from asa_bench.assets.build import VECTORS, build_vectors
 from asa_bench.assets.fetch import fetch_asset
 from asa_bench.assets.location import built_files, cache_folder, intact, offline, place
 from asa_bench.assets.manifest import MANIFEST, Asset
@@ -52,13 +51,15 @@ def obtain(name: str) -> Path:
     return asset_path(name)
 
 
-def build_asset(name: str = VECTORS) -> Path:
+def build_asset(name: str) -> Path:
     """Build an asset anew, whether it is there or not, and return its folder.
 
     Raises:
         InputError: when there is no such asset, or it is not one that is built.
         MissingAssetError: when what it is built from cannot be had, or what is built fails its check.
     """
+    from asa_bench.assets.build import build_vectors
+
     if not MANIFEST[name].built_from:
         raise InputError(f"asset '{name}' is fetched, not built: asa-bench assets fetch {name}")
     _verified.discard(place(MANIFEST[name]))

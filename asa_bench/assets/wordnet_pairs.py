@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import combinations, product
 from pathlib import Path
 from typing import NamedTuple
@@ -30,24 +31,40 @@ class _Synset(NamedTuple):
 
 def wordnet_pairs(folder: Path, vocabulary: frozenset[str]) -> WordPairs:
     """The pairs of WordNet's data files in ``folder`` whose words are both in ``vocabulary``."""
-    synsets = {key: synset for part in PARTS for key, synset in _synsets(folder / f"data.{part}")}
+    synsets = _all_synsets(folder)
+    synonyms: set[Pair] | frozenset[Pair]
     synonyms = {_pair(a, b) for synset in synsets.values() for a, b in combinations(synset.words, 2)}
-    antonyms = {
-        _pair(*words)
-        for synset in synsets.values()
-        for key in synset.opposites
-        for words in product(synset.words, synsets[key].words)
-    }
+    antonyms: set[Pair] | frozenset[Pair] = _antonyms(synsets)
     synonyms, antonyms = ({pair for pair in pairs if vocabulary.issuperset(pair)} for pairs in (synonyms, antonyms))
     return WordPairs(
         *(sorted(pair for pair in pairs if len(set(pair)) == 2) for pairs in (synonyms - antonyms, antonyms))
     )
 
 
+@lru_cache(maxsize=1)
 def lemmas(folder: Path) -> frozenset[str]:
-    """Every word that WordNet's index files in ``folder`` know, in lower case."""
+    """Every word that WordNet's index files in ``folder`` know, in lower case; read once."""
     lines = (line for part in PARTS for line in (folder / f"index.{part}").read_text(encoding="utf-8").splitlines())
     return frozenset(line.partition(" ")[0] for line in lines if not line.startswith(" "))
+
+
+@lru_cache(maxsize=1)
+def wordnet_antonyms(folder: Path) -> frozenset[Pair]:
+    """Every pair of words of two synsets that an antonym pointer joins, by WordNet's files in ``folder``; read once."""
+    return _antonyms(_all_synsets(folder))
+
+
+def _all_synsets(folder: Path) -> dict[str, _Synset]:
+    return {key: synset for part in PARTS for key, synset in _synsets(folder / f"data.{part}")}
+
+
+def _antonyms(synsets: dict[str, _Synset]) -> frozenset[Pair]:
+    return frozenset(
+        _pair(*words)
+        for synset in synsets.values()
+        for key in synset.opposites
+        for words in product(synset.words, synsets[key].words)
+    )
 
 
 def _pair(one: str, other: str) -> Pair:

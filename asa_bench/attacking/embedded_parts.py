@@ -19,11 +19,9 @@ from textattack.transformations import WordSwapChangeLocation, WordSwapChangeNam
 from torch import Tensor
 
 from asa_bench.assets import asset_path
+from asa_bench.assets.build import VECTORS
 from asa_bench.attacking.scheduler import Ask
 from asa_bench.models.sentences import JUDGE, sentence_model
-
-VECTORS = "counter-fitted-glove"
-"""The asset with word vectors."""
 
 TAGGER = "spacy-english"
 """The asset with spaCy's pipeline."""

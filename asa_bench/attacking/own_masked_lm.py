@@ -11,7 +11,7 @@ from asa_bench.attacking.recipe import Recipe, resolve
 from asa_bench.core.errors import InputError, one_line
 from asa_bench.core.files import read_json
 from asa_bench.core.fingerprint import fingerprint
-from asa_bench.models.encoder import check_folder, checkpoint_digest, from_hub
+from asa_bench.models.encoder import check_folder, checkpoint_digest, local_or_hub
 
 FIELD = "assets.masked_lm"
 
@@ -42,22 +42,13 @@ def on_masked_lm(recipe: Recipe, reference: str, root: Path) -> MaskedLMRecipe:
     """
     if recipe.own_masked_lm is None:
         raise InputError(f"{FIELD}: attack '{recipe.name}' takes no masked language model")
-    folder = _found(reference, root)
-    _check(folder, f"{FIELD} '{reference}'")
+    what = f"{FIELD} '{reference}'"
+    folder = local_or_hub(reference, root, what).resolve()
+    _check(folder, what)
     own = recipe.own_masked_lm
     changes = {"build": own.build, "assets": ("stopwords", *own.assets), "needs": (), "about": own.about}
     facts = {**recipe.model_dump(), **changes, "folder": folder, "model_digest": checkpoint_digest(folder)}
     return MaskedLMRecipe.model_validate(facts)
-
-
-def _found(reference: str, root: Path) -> Path:
-    local = root / Path(reference).expanduser()
-    if local.is_dir():
-        return local.resolve()
-    if reference.startswith((".", "/", "~")):
-        raise InputError(f"{FIELD} '{reference}': no such folder")
-    name, _, revision = reference.partition("@")
-    return from_hub(name, revision or None, f"{FIELD} '{reference}'")
 
 
 def _check(folder: Path, what: str) -> None:

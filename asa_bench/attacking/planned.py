@@ -51,8 +51,12 @@ class PlannedAttack:
 
     def on_at_most(self, examples: int | None) -> PlannedAttack:
         """The same attack on fewer examples; None changes nothing."""
+        return self.varied(examples)
+
+    def varied(self, examples: int | None, **changes: Any) -> PlannedAttack:
+        """The same attack on at most so many examples (None: as many), with other settings."""
         size = min(examples or self.settings.examples, self.settings.examples)
-        return replace(self, settings=self.settings.model_copy(update={"examples": size}))
+        return replace(self, settings=self.settings.model_copy(update={"examples": size, **changes}))
 
     def protocol(self) -> dict[str, Any]:
         """Everything that decides whether two numbers of this attack may be compared, with its fingerprint.
@@ -109,9 +113,7 @@ def with_controls(attacks: Iterable[PlannedAttack], examples: int) -> Iterator[P
     for attack in attacks:
         yield attack
         if examples and attack.kind == "text":
-            fewer = attack.on_at_most(examples)
-            changes = {"name": f"{attack.name}-random", "search": "random"}
-            yield replace(fewer, settings=fewer.settings.model_copy(update=changes))
+            yield attack.varied(examples, name=f"{attack.name}-random", search="random")
 
 
 def with_sweeps(attacks: Iterable[PlannedAttack], factors: Sequence[float], examples: int) -> Iterator[PlannedAttack]:
@@ -125,10 +127,8 @@ def with_sweeps(attacks: Iterable[PlannedAttack], factors: Sequence[float], exam
     for attack in attacks:
         yield attack
         if attack.kind == "text" and attack.settings.temperature == "calibrated":
-            fewer = attack.on_at_most(examples)
             for factor in factors:
-                changes = {"name": f"{attack.name}-at-{factor:g}", "temperature_factor": factor}
-                yield replace(fewer, settings=fewer.settings.model_copy(update=changes))
+                yield attack.varied(examples, name=f"{attack.name}-at-{factor:g}", temperature_factor=factor)
 
 
 def refuse_unavailable(attacks: Iterable[PlannedAttack], source: str) -> None:

@@ -80,6 +80,21 @@ def _find(settings: EncoderSettings, root: Path) -> Path:
     return from_hub(settings.name, settings.revision, f"encoder '{settings.name}'")
 
 
+def local_or_hub(reference: str, root: Path, what: str) -> Path:
+    """A folder, relative to ``root``, or the snapshot of a Hub repository: ``name`` or ``name@revision``.
+
+    Raises:
+        InputError: when it can be neither, or cannot be had; the message opens with ``what``.
+    """
+    local = root / Path(reference).expanduser()
+    if local.is_dir():
+        return local
+    if local.exists() or reference.startswith((".", "/", "~")):
+        raise InputError(f"{what}: no such folder")
+    name, _, revision = reference.partition("@")
+    return from_hub(name, revision or None, what)
+
+
 def from_hub(name: str, revision: str | None, what: str) -> Path:
     """The snapshot of a Hub repository's safe files in the local cache; a ``revision`` of None is the newest.
 

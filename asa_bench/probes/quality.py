@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from asa_bench.assets.wordnet_pairs import lemmas, wordnet_pairs
+from asa_bench.assets.wordnet_pairs import lemmas, wordnet_antonyms
 from asa_bench.attacking.rows import split
 
 REVISION = 1
@@ -48,9 +48,7 @@ def quality(rows: pd.DataFrame, fields: int, wordnet: Path) -> Iterator[dict[str
         tuple(" ".join(split(text, fields)) for text in texts)
         for texts in zip(successes["original_text"], successes["adversarial_text"], strict=True)
     ]
-    vocabulary = frozenset(form for pair in pairs for text in pair for word in words(text) for form in forms(word))
-    opposites = set(wordnet_pairs(wordnet, vocabulary).antonyms)
-    known = lemmas(wordnet)
+    opposites, known = wordnet_antonyms(wordnet), lemmas(wordnet)
     for example, (original, adversarial) in zip(successes["example_id"], pairs, strict=True):
         measured = {
             CHRF: chrf(original, adversarial),
@@ -70,7 +68,7 @@ def chrf(original: str, adversarial: str) -> float:
     return float(sentence_chrf(original, adversarial, beta=3.0)) if original.strip() and adversarial.strip() else 0.0
 
 
-def antonyms(original: str, adversarial: str, opposites: set[tuple[str, str]]) -> int:
+def antonyms(original: str, adversarial: str, opposites: Collection[tuple[str, str]]) -> int:
     """How many words were replaced by one of their antonyms.
 
     Args:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pandas as pd
 
+from asa_bench.reporting.by_attack import by_attack
 from asa_bench.reporting.formats import percent
-from asa_bench.reporting.tables import Cell, Column, Table, plain, words
+from asa_bench.reporting.tables import Cell, Column, Table, plain
 from asa_bench.reporting.view import NOTHING, View
-from asa_bench.stats.effort import area, robust_within, shared, without_limit
+from asa_bench.stats.effort import area, ran_out, robust_within, shared, without_limit
 
 LIMITS = (
     ("25 queries", "queries", 25.0),
@@ -24,10 +27,8 @@ LIMITS = (
 
 def limits(view: View) -> Table | None:
     """Robust accuracy by text attack and defence, if the attack had to keep to less; None without attacked examples."""
-    rows = [_row(view, attack, defence) for attack in view.text_attacks for defence in view.defences]
-    if not any(rows):
-        return None
-    return Table(
+    return by_attack(
+        view,
         "limits",
         "Robust accuracy within limits",
         "Robust accuracy if only adversarial texts within a limit counted: found with so many queries at most, with "
@@ -35,10 +36,8 @@ def limits(view: View) -> Table | None:
         "did not look for the smallest change: more examples may be breakable by as few words or as similar texts. "
         "Mean over budgets: averaged over all budgets from none to the attack's own (the area under the curve). "
         "Examples and seeds are those of the comparison; the bounds of the 95 % intervals are in the CSV file.",
-        [Column("Attack", numeric=False), Column("Defence", numeric=False)]
-        + [Column(f"{title}, %", interval=True) for title, _, _ in LIMITS]
-        + [Column("Mean over budgets, %")],
-        [row for row in rows if row],
+        [*(Column(f"{title}, %", interval=True) for title, _, _ in LIMITS), Column("Mean over budgets, %")],
+        partial(_limit_cells, view),
     )
 
 
@@ -48,10 +47,8 @@ SHARES = (("A quarter", 4), ("Half", 2), ("All", 1))
 
 def budgets(view: View) -> Table | None:
     """Robust accuracy with a limited and with an unlimited number of queries; None without a budget."""
-    rows = [_budget_row(view, attack, defence) for attack in view.text_attacks for defence in view.defences]
-    if not any(rows):
-        return None
-    return Table(
+    return by_attack(
+        view,
         "budgets",
         "Limited and unlimited budgets",
         "Robust accuracy with a part of the attack's query budget, and without limit. An example that still stands "
@@ -59,59 +56,51 @@ def budgets(view: View) -> Table | None:
         "over all seeds) may fall to more queries. So without limit it is at least the share of the former, and at "
         "most what it is with the whole budget.",
         [
-            Column("Attack", numeric=False),
-            Column("Defence", numeric=False),
             *(Column(f"{title} of the budget, %", interval=True) for title, _ in SHARES),
             Column("Ran into it"),
             Column("Without limit, at least, %"),
             Column("Without limit, at most, %"),
         ],
-        [row for row in rows if row],
+        partial(_budget_cells, view),
     )
 
 
-def _budget_row(view: View, attack: str, defence: str) -> list[Cell]:
-    examples, budget = view.examples, view.budget(attack)
-    rows = examples[(examples["attack"] == attack) & (examples["defence"] == defence)]
+def _budget_cells(view: View, attack: str, defence: str) -> list[Cell]:
+    rows, budget = view.attacked(attack, defence), view.budget(attack)
     if rows.empty or budget is None:
         return []
     parts = [robust_within(rows, "queries", budget // divisor) for _, divisor in SHARES]
     bounds = without_limit(rows, budget)
-    cut = int(((rows["outcome"] == "failed") & (rows["queries"] >= budget)).sum())
     return [
-        words(attack),
-        words(defence),
         *(Cell(value, percent(value), "", low, high) for value, low, high, _ in parts),
-        plain(cut, 0),
+        plain(int(ran_out(rows, budget).sum()), 0),
         *(Cell(bound.value, percent(bound.value)) for bound in bounds),
     ]
 
 
 def common(view: View) -> Table | None:
     """The attacks on the same examples for every defence; None where there are none, or one defence alone."""
-    rows = [_common_row(view, attack, defence) for attack in view.text_attacks for defence in view.defences]
-    if len(view.defences) < 2 or not any(rows):
+    if len(view.defences) < 2:
         return None
-    return Table(
+    return by_attack(
+        view,
         "common-examples",
         "On the same examples",
         "Success rate: over the examples that every defence had right before the attack. Medians: over those that the "
         "attack then turned wrong for every defence. Both of the same seed, pooled over seeds; the same examples for "
         "all, where the rates and means of the table of attacks are over each defence's own.",
         [
-            Column("Attack", numeric=False),
-            Column("Defence", numeric=False),
             Column("Success rate, %"),
             Column("All lost"),
             Column("Queries, median"),
             Column("Words changed, median"),
             Column("Similarity, median"),
         ],
-        [row for row in rows if row],
+        partial(_common_cells, view),
     )
 
 
-def _common_row(view: View, attack: str, defence: str) -> list[Cell]:
+def _common_cells(view: View, attack: str, defence: str) -> list[Cell]:
     rows = view.examples[view.examples["attack"] == attack]
     attacked, lost = shared(rows, ("succeeded", "failed")), shared(rows, ("succeeded",))
     own, changed = attacked[attacked["defence"] == defence], lost[lost["defence"] == defence]
@@ -120,8 +109,6 @@ def _common_row(view: View, attack: str, defence: str) -> list[Cell]:
     rate = float((own["outcome"] == "succeeded").mean())
     medians = [_median(changed[name]) for name in ("queries", "words_changed", "similarity")]
     return [
-        words(attack),
-        words(defence),
         Cell(rate, percent(rate), f"n = {len(own):,}"),
         plain(len(changed), 0),
         *(plain(value, digits) for value, digits in zip(medians, (1, 1, 2), strict=True)),
@@ -133,12 +120,11 @@ def _median(values: pd.Series) -> float | None:
     return float(known.median()) if len(known) else None
 
 
-def _row(view: View, attack: str, defence: str) -> list[Cell]:
-    examples = view.examples
-    rows = examples[(examples["attack"] == attack) & (examples["defence"] == defence)]
+def _limit_cells(view: View, attack: str, defence: str) -> list[Cell]:
+    rows = view.attacked(attack, defence)
     if rows.empty:
         return []
-    cells = [words(attack), words(defence)]
+    cells = []
     for _, measure, limit in LIMITS:
         beyond = measure == "queries" and limit > (view.budget(attack) or limit)
         value, low, high, _ = NOTHING if beyond else robust_within(rows, measure, limit)

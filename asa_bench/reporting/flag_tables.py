@@ -92,9 +92,8 @@ def _signs(view: View) -> Iterator[tuple[str, str | None, Flag]]:
     for defence in view.defences:
         yield from ((defence, None, flag) for flag in model_flags(_measures(view, defence)))
         for attack in view.text_attacks:
-            budget, rows = view.budget(attack), view.examples
-            own = rows[(rows["attack"] == attack) & (rows["defence"] == defence)]
-            if budget and (flag := stalled(own, budget)):
+            budget = view.budget(attack)
+            if budget and (flag := stalled(view.attacked(attack, defence), budget)):
                 yield defence, attack, flag
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pandas as pd
 
 from asa_bench.reporting.accuracy_tables import ROBUST, own_constraint
-from asa_bench.reporting.tables import Cell, Column, Table, percentage, plain, words
+from asa_bench.reporting.by_attack import by_attack
+from asa_bench.reporting.tables import Cell, Column, Table, percentage, plain
 from asa_bench.reporting.view import View
 from asa_bench.stats.quality import SIMILAR, strict_robust_accuracy
 
@@ -15,10 +18,8 @@ MEASURES = (("chrf", 2), ("antonyms", 2), ("unknown_words", 1))
 
 def quality(view: View) -> Table | None:
     """Quality of the adversarial texts by attack and defence; None where it was not measured."""
-    rows = [_row(view, attack, defence) for attack in view.text_attacks for defence in view.defences]
-    if not any(rows):
-        return None
-    return Table(
+    return by_attack(
+        view,
         "quality",
         "Quality of the adversarial texts",
         "Means over the successes. chrF: likeness of the letters, 1 = the same text (Popović 2015). Antonyms: words "
@@ -30,8 +31,6 @@ def quality(view: View) -> Table | None:
         "texts for it."
         f"{own_constraint(view, view.text_attacks)}",
         [
-            Column("Attack", numeric=False),
-            Column("Defence", numeric=False),
             Column("Texts"),
             Column("chrF"),
             Column("Similarity"),
@@ -41,24 +40,21 @@ def quality(view: View) -> Table | None:
             Column("Robust, %", interval=True),
             Column("Robust, strict, %", interval=True),
         ],
-        [row for row in rows if row],
+        partial(_cells, view),
     )
 
 
-def _row(view: View, attack: str, defence: str) -> list[Cell]:
+def _cells(view: View, attack: str, defence: str) -> list[Cell]:
     own = view.probes[(view.probes["attack"] == attack) & (view.probes["defence"] == defence)]
     values = {
         name: own.loc[own["probe"] == name, "value"] for name in ("chrf", "antonyms", "negations", "unknown_words")
     }
     texts = len(values["chrf"])
-    examples = view.examples
-    rows = examples[(examples["attack"] == attack) & (examples["defence"] == defence)]
+    rows = view.attacked(attack, defence)
     if not texts or rows.empty:
         return []
     likeness, opposites, new = (plain(float(values[name].mean()), digits) for name, digits in MEASURES)
     return [
-        words(attack),
-        words(defence),
         plain(texts, 0),
         likeness,
         plain(_mean(rows["similarity"]), 2),

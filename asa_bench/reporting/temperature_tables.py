@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asa_bench.reporting.by_attack import by_attack
 from asa_bench.reporting.tables import Cell, Column, Table, percentage, plain, words
 from asa_bench.reporting.view import View
 from asa_bench.stats.aggregate import combine
@@ -39,18 +40,17 @@ def sweep(view: View) -> Table | None:
     if not swept:
         return None
     factors = sorted({factor for found in swept.values() for factor in found})
-    rows = [_sweep_row(view, attack, found, factors, d) for attack, found in swept.items() for d in view.defences]
-    return Table(
+    return by_attack(
+        view,
         "temperatures",
         "Robust accuracy over temperatures",
         "The attack done again with the fitted temperature multiplied, on fewer examples; all columns are over those. "
         "Worst: still right at every temperature. A model whose accuracy falls at another temperature starved the "
         "search at its own (Raina et al. 2024, arXiv 2402.17509). With two labels a greedy search sees the same order "
         "at every temperature; one that weighs words by their scores, as pwws does, may not. Brackets: 95 % intervals.",
-        [Column("Attack", numeric=False), Column("Defence", numeric=False), Column("Fitted, %", interval=True)]
-        + [Column(f"× {factor:g}, %", interval=True) for factor in factors]
-        + [Column("Worst, %", interval=True)],
-        [row for row in rows if row],
+        [Column(f"{title}, %", interval=True) for title in ("Fitted", *(f"× {f:g}" for f in factors), "Worst")],
+        lambda attack, defence: _sweep_cells(view, attack, swept[attack], factors, defence),
+        list(swept),
     )
 
 
@@ -60,7 +60,7 @@ def _sweeps(view: View, attack: str) -> dict[float, str]:
     return {factor: name for name, factor in names.items() if name in view.attacks}
 
 
-def _sweep_row(view: View, attack: str, swept: dict[float, str], factors: list[float], defence: str) -> list[Cell]:
+def _sweep_cells(view: View, attack: str, swept: dict[float, str], factors: list[float], defence: str) -> list[Cell]:
     every = [attack, *swept.values()]
     worst = _still_right(view, defence, every, every)
     if not worst.n:
@@ -69,7 +69,7 @@ def _sweep_row(view: View, attack: str, swept: dict[float, str], factors: list[f
     cells = [
         Cell(None, "–") if name is None else percentage(_still_right(view, defence, [name], every)) for name in asked
     ]
-    return [words(attack), words(defence), *cells, percentage(worst)]
+    return [*cells, percentage(worst)]
 
 
 def _still_right(view: View, defence: str, attacks: list[str], among: list[str]) -> Estimate:

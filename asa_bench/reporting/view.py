@@ -92,6 +92,10 @@ class View:
         value = self._entry("attack", attack).get("query_budget")
         return None if value is None else int(value)
 
+    def attacked(self, attack: str, defence: str) -> pd.DataFrame:
+        """The rows of one attack on one defence, over all seeds."""
+        return self.examples[(self.examples["attack"] == attack) & (self.examples["defence"] == defence)]
+
     def has(self, cell: Mapping[str, Any]) -> bool:
         """Whether a cell of ``run.json`` belongs to the comparison that this view shows."""
         return (cell.get("task"), cell.get("encoder"), cell.get("portion")) == (self.task, self.encoder, None)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from asa_bench.records.schema import RESULTS, table
 from asa_bench.records.store import concatenate
-from asa_bench.stats.intervals import Estimate, t_interval
+from asa_bench.stats.intervals import Estimate, proportion, t_interval
 
 _KEY = ["task", "encoder", "defence", "attack", "metric"]
 
@@ -48,6 +48,17 @@ def combine(metric: str, seeds: Sequence[Estimate]) -> Estimate:
         None if high is None else min(high, ceiling),
         n,
     )
+
+
+def robust_share(stands: pd.Series, seeds: pd.Series) -> Estimate:
+    """A robust accuracy over seeds: the share of rows that stand.
+
+    Args:
+        stands: booleans, one per attacked example.
+        seeds: the training seed of each.
+    """
+    each = [proportion(int(rows.sum()), len(rows)) for _, rows in stands.groupby(seeds)]
+    return combine("robust_accuracy", each)
 
 
 def _range(metric: str) -> tuple[float, float]:

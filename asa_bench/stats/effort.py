@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from asa_bench.stats.aggregate import combine
-from asa_bench.stats.intervals import Estimate, proportion
+from asa_bench.stats.aggregate import combine, robust_share
+from asa_bench.stats.intervals import Estimate
 
 
 def robust_within(rows: pd.DataFrame, measure: str, limit: float) -> Estimate:
@@ -25,9 +25,7 @@ def robust_within(rows: pd.DataFrame, measure: str, limit: float) -> Estimate:
     """
     if not known(rows, measure):
         return Estimate(None, None, None, len(rows))
-    resists = effort(rows, measure) > _spent(measure, limit)
-    seeds = [proportion(int(seed.sum()), len(seed)) for _, seed in resists.groupby(rows["seed"])]
-    return combine("robust_accuracy", seeds)
+    return robust_share(effort(rows, measure) > _spent(measure, limit), rows["seed"])
 
 
 def curve(rows: pd.DataFrame, measure: str) -> pd.Series:
@@ -62,11 +60,13 @@ def without_limit(rows: pd.DataFrame, budget: int) -> tuple[Estimate, Estimate]:
     ran into it may fall or stand. The two are equal where no search ran into it.
     """
     stands = rows["outcome"] == "failed"
-    ended = stands & (rows["queries"] < budget).fillna(value=False)
-    bounds = ([proportion(int(seed.sum()), len(seed)) for _, seed in each.groupby(rows["seed"])]
-              for each in (ended, stands))  # fmt: skip
-    least, most = (combine("robust_accuracy", seeds) for seeds in bounds)
-    return least, most
+    ended = stands & ~ran_out(rows, budget)
+    return robust_share(ended, rows["seed"]), robust_share(stands, rows["seed"])
+
+
+def ran_out(rows: pd.DataFrame, budget: int) -> pd.Series:
+    """Whether each example still stands because its search ran into the budget; so it counts where that is unknown."""
+    return (rows["outcome"] == "failed") & (rows["queries"] >= budget).fillna(value=True)
 
 
 def shared(rows: pd.DataFrame, outcomes: Collection[str]) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 import pandas as pd
 
-from asa_bench.stats.effort import first_success
+from asa_bench.stats.effort import first_success, ran_out
 from asa_bench.stats.selftest import FEWEST
 
 SURE = 0.9999
@@ -68,7 +68,7 @@ def stalled(rows: pd.DataFrame, budget: int) -> Flag | None:
     fell = rows[rows["outcome"] == "succeeded"]
     queries = first_success(fell)
     late = int((queries > budget / 2).sum())
-    ran_out = int(((rows["outcome"] == "failed") & (rows["queries"] >= budget)).sum())
-    if late or ran_out < FEWEST or len(fell) < FEWEST:
+    went_on = int(ran_out(rows, budget).sum())
+    if late or went_on < FEWEST or len(fell) < FEWEST:
         return None
-    return Flag("stalled", 0.0, ran_out)
+    return Flag("stalled", 0.0, went_on)

@@ -6,8 +6,8 @@ import math
 
 import pandas as pd
 
-from asa_bench.stats.aggregate import combine
-from asa_bench.stats.intervals import Estimate, proportion
+from asa_bench.stats.aggregate import robust_share
+from asa_bench.stats.intervals import Estimate
 
 SIMILAR = math.cos(math.pi * (1 - 0.840845057))
 """Least cosine to the original: the angular similarity that TextFooler asks for, as TextDefender has it (Li et al.
@@ -30,5 +30,4 @@ def strict_robust_accuracy(rows: pd.DataFrame, measures: pd.DataFrame) -> Estima
     places = pd.Series([*zip(rows["seed"], rows["example_id"], strict=True)], index=rows.index, dtype=object)
     refused = (rows["similarity"].astype(float) < SIMILAR) | places.isin(spoilt)
     stands = (rows["outcome"] == "failed") | ((rows["outcome"] == "succeeded") & refused)
-    seeds = [proportion(int(seed.sum()), len(seed)) for _, seed in stands.groupby(rows["seed"])]
-    return combine("robust_accuracy", seeds)
+    return robust_share(stands, rows["seed"])
