@@ -12,6 +12,7 @@ import torch
 from rich.table import Table
 from rich.text import Text
 
+from asa_bench.attacking.planned import PlannedAttack
 from asa_bench.console import duration
 from asa_bench.defences.base import inputs_of
 from asa_bench.defences.training import labelled_rows
@@ -26,6 +27,9 @@ REPEATS = 3
 
 EARLY_SHARE = 0.4
 """Share of its query budget that an attack is reckoned to use; the budget itself is the upper bound."""
+
+WHITE_BOX_PASSES = 300
+"""Passes per example that a white-box attack is reckoned to take, a backward pass as two."""
 
 QUALITY_SECONDS = 4.0
 """Most that judging an attack's texts takes: reading WordNet, which the first one does."""
@@ -103,8 +107,7 @@ def _expected(plan: SuitePlan, cell: Cell, speed: Speed) -> tuple[float, int]:
         return QUALITY_SECONDS, 0
     size = plan.suite.train.batch_size
     if cell.kind in ("attack", "harvest"):
-        attack = plan.attack(cell)
-        most = attack.settings.examples * (attack.budget or attack.recipe.query_budget)
+        most = _most_queries(plan.attack(cell))
         return EARLY_SHARE * most / size * speed.forward, most
     return _asked(plan, cell) / size * speed.forward, 0
 
@@ -129,5 +132,10 @@ def _expected_training(plan: SuitePlan, cell: Cell, speed: Speed) -> tuple[float
     seconds, tuning = steps * plan.method(entry).passes * speed.step, plan.loaded.tuning
     if cell.kind == "train" or tuning is None:
         return seconds, 0
-    most = tuning.settings.examples * (tuning.budget or tuning.recipe.query_budget)
+    most = _most_queries(tuning)
     return seconds + EARLY_SHARE * most / size * speed.forward, most
+
+
+def _most_queries(attack: PlannedAttack) -> int:
+    """What an attack may ask in all."""
+    return attack.settings.examples * (attack.budget or attack.recipe.query_budget or WHITE_BOX_PASSES)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from typing_extensions import override
 
+from asa_bench.attacking.planned import PlannedAttack
 from asa_bench.core.errors import InputError
 from asa_bench.core.files import read_json
 from asa_bench.model_settings import EXAMPLES, SOURCE, ModelRun, requested_attacks, sized
@@ -136,6 +137,8 @@ def make_model_plan(
         InputError: for anything wrong with data, labels, recipes or sizes.
     """
     found = requested_attacks(settings)
+    if given.predictor is not None:
+        _refuse_gradients(found)
     rows = _rows(settings, given, data, "--data")
     asked = min(EXAMPLES, len(rows)) if settings.examples is None else settings.examples
     if asked > len(rows):
@@ -159,6 +162,13 @@ def make_model_plan(
         digest=_digest(given, loaded.test),
         data={"data": _title(data), "split": settings.split, "validation": _calibration(loaded, data, validation)},
     )
+
+
+def _refuse_gradients(attacks: Iterable[PlannedAttack]) -> None:
+    """A function of the user's has answers alone."""
+    for attack in attacks:
+        if attack.recipe.access == "gradients":
+            raise InputError(f"attack '{attack.name}' needs the model's gradients, which a function does not give")
 
 
 def _rows(settings: ModelRun, given: Given, data: str | tuple[Example, ...], option: str) -> tuple[Example, ...]:

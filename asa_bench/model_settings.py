@@ -124,5 +124,9 @@ def sized(
         "query_budget": settings.query_budget,
         "temperature": settings.temperature if calibrated else "raw",
     }
-    attacks = [replace(attack, settings=attack.settings.model_copy(update=changes)) for attack in found]
+    inside = {**changes, "query_budget": None}  # kind model has no budget
+    attacks = [
+        replace(attack, settings=attack.settings.model_copy(update=inside if attack.kind == "model" else changes))
+        for attack in found
+    ]
     return tuple(with_controls(attacks, settings.control_examples))

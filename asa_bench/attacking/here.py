@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from asa_bench.assets import MANIFEST
-from asa_bench.assets.textattack_home import import_textattack
+from asa_bench.attacking.dispatch import engine_of
 from asa_bench.attacking.job import AttackJob
 from asa_bench.attacking.rows import Row
 from asa_bench.core.seeding import kept_random_state
@@ -20,8 +19,5 @@ class AttackHere:
 
     def run(self, job: AttackJob, on_row: Callable[[Row], None]) -> None:
         """Attack every example of ``job``; ``on_row`` gets each row as it comes."""
-        import_textattack(name for name in job.recipe.assets if MANIFEST[name].layout)
-        from asa_bench.attacking.engine import Engine
-
         with kept_random_state():
-            Engine(job, self._classifier).run(on_row)
+            engine_of(job, lambda: self._classifier).run(on_row)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from asa_bench.attacking.recipe import Recipe, find_recipe, resolve
 from asa_bench.attacking.settings import REVISION, AttackSettings
 from asa_bench.core.errors import InputError
 from asa_bench.core.fingerprint import fingerprint
+from asa_bench.core.registry import unknown
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class PlannedAttack:
 
     @property
     def budget(self) -> int | None:
-        """Queries per example; None where only the protocol's rule per word holds."""
+        """Queries per example; None where only the protocol's rule per word holds, and for kind *model*."""
         if self.settings.query_budget or not self.frame.queries_per_word:
             return self.settings.query_budget or self.recipe.query_budget
         return None
@@ -87,8 +89,12 @@ class PlannedAttack:
     def resolved(self) -> dict[str, Any]:
         """The settings with every default filled in, as plain data for ``run.json``."""
         given = self.settings.assets.model_dump(exclude_none=True)
-        settings = self.settings.model_dump(mode="json", exclude={"assets"}) | ({"assets": given} if given else {})
-        return {**settings, "kind": self.kind, "query_budget": self.budget}
+        left_out = {"assets"} | (set() if self.settings.options else {"options"})
+        settings = self.settings.model_dump(mode="json", exclude=left_out) | ({"assets": given} if given else {})
+        inside = self.recipe.made(None) if self.recipe.kind == "model" else None
+        own = {"strengths": list(inside.strengths), "measure": inside.measure} if inside else {}
+        counterpart = {"counterpart": self.recipe.counterpart} if self.recipe.counterpart else {}
+        return {**settings, "kind": self.kind, "query_budget": self.budget, **own, **counterpart}
 
 
 def plan_attack(settings: AttackSettings, root: Path) -> PlannedAttack:
@@ -100,11 +106,25 @@ def plan_attack(settings: AttackSettings, root: Path) -> PlannedAttack:
     recipe, masked_lm = find_recipe(settings.recipe, root), settings.assets.masked_lm
     if masked_lm is not None:
         recipe = on_masked_lm(recipe, masked_lm, root)
-    return PlannedAttack(settings, recipe, find_frame(settings.protocol, root))
+    if settings.options:
+        recipe = recipe.model_copy(update={"options": {**recipe.options, **settings.options}})
+    attack = PlannedAttack(settings, recipe, find_frame(settings.protocol, root))
+    if recipe.kind == "model":
+        _refuse_text_settings(settings)
+    return attack
+
+
+def _refuse_text_settings(settings: AttackSettings) -> None:
+    """An attack of kind *model* changes no words, so that what bounds a search of words would be silently ignored."""
+    for field in ("query_budget", "protocol", "temperature_factor"):
+        if getattr(settings, field) != AttackSettings.model_fields[field].default:
+            raise InputError(f"attack '{settings.name}': {field}: an attack of kind model has none")
 
 
 def with_controls(attacks: Iterable[PlannedAttack], examples: int) -> Iterator[PlannedAttack]:
-    """Each attack, with a random search of the same transformation, constraints and budget behind each of kind *text*.
+    """Each attack, with a random one of the same candidates, constraints and budget behind each of kind *text*.
+
+    Behind each of kind *model* stands one with as many random perturbations.
 
     Args:
         attacks: the attacks.
@@ -112,7 +132,7 @@ def with_controls(attacks: Iterable[PlannedAttack], examples: int) -> Iterator[P
     """
     for attack in attacks:
         yield attack
-        if examples and attack.kind == "text":
+        if examples and attack.kind in ("text", "model"):
             yield attack.varied(examples, name=f"{attack.name}-random", search="random")
 
 
@@ -140,13 +160,28 @@ def refuse_unavailable(attacks: Iterable[PlannedAttack], source: str) -> None:
     for attack in attacks:
         if lacks := attack.recipe.lacks():
             raise InputError(f"{source}: attack '{attack.name}' lacks {', '.join(lacks)}; see asa-bench doctor")
-        if attack.settings.recipe.endswith(".toml"):
-            _look_up(attack)
+        if attack.settings.recipe.endswith(".toml") or attack.settings.options:
+            _look_up(attack, source)
 
 
-def _look_up(attack: PlannedAttack) -> None:
-    import_textattack(name for name in attack.recipe.assets if MANIFEST[name].layout)
+def _look_up(attack: PlannedAttack, source: str) -> None:
+    """Find the recipe's class, and whether it takes the options."""
+    own = attack.settings.recipe if attack.settings.recipe.endswith(".toml") else f"{source}: attack '{attack.name}'"
+    if attack.kind != "model":
+        import_textattack(name for name in attack.recipe.assets if MANIFEST[name].layout)
     try:
-        resolve(attack.recipe.build)
+        build = resolve(attack.recipe.build).build
+        if attack.kind == "model":
+            build(None, **attack.recipe.options)
+        else:
+            _refuse_unknown(attack.recipe.options, build)
     except InputError as error:
-        raise InputError(f"{attack.settings.recipe}: {error}") from None
+        raise InputError(f"{own}: {error}") from None
+
+
+def _refuse_unknown(options: Iterable[str], build: Callable[..., Any]) -> None:
+    """Refuse options that the recipe's ``build`` has no argument for; the first is the model."""
+    _, *known = inspect.signature(build).parameters
+    for name in options:
+        if name not in known:
+            raise InputError(f"options: {unknown('option', name, known)}")

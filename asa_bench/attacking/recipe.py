@@ -6,9 +6,9 @@ from functools import cache
 from importlib import import_module
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from asa_bench.assets import MANIFEST, cached
 from asa_bench.attacking.official import OFFICIAL
@@ -22,6 +22,9 @@ from asa_bench.core.validation import NAME, Settings, validated
 TRUSTED = ("textattack", "asa_bench")
 """Packages inside which a recipe's ``build`` may point; nothing else is ever imported for a recipe."""
 
+
+Option = str | int | float | bool | list[int] | list[float]
+"""What an argument of a recipe's ``build`` may be."""
 
 REVISIONS = {"asa_bench.attacking.bad_characters.BadCharacters": 2}
 """Revisions of recipe classes of our own: raised whenever a change to one changes what its attacks do."""
@@ -57,12 +60,15 @@ class Recipe(Settings):
     access: Literal["labels", "scores", "gradients"] = "scores"
     """What the attack sees of the model."""
     build: str
-    """Dotted name of a TextAttack recipe class, inside textattack or asa_bench."""
-    options: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    """Dotted name of a TextAttack recipe class, or for kind *model* of a white-box attack, inside textattack or
+    asa_bench."""
+    counterpart: str = ""
+    """A recipe of the same candidates and constraints that sees less of the model: one that beats it is a sign."""
+    options: dict[str, Option] = Field(default_factory=dict)
     """Arguments of the recipe's ``build``; TextAttack's own defaults where they are left out."""
-    query_budget: int = Field(ge=1)
-    """Queries per example unless a suite says otherwise."""
-    assets: tuple[str, ...] = ("stopwords",)
+    query_budget: int | None = Field(default=None, ge=1)
+    """Queries per example unless a suite says otherwise; none for one of kind *model*."""
+    assets: tuple[str, ...] = Field(default=(), validate_default=True)
     """Assets that must be there, and are fetched; TextAttack itself needs the stop words."""
     needs: tuple[str, ...] = ()
     """Official assets that are never fetched, see :mod:`asa_bench.attacking.official`."""
@@ -86,11 +92,12 @@ class Recipe(Settings):
 
     @field_validator("assets")
     @classmethod
-    def _known_assets(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+    def _known_assets(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         for name in names:
             if name not in MANIFEST:
                 raise ValueError(str(unknown("asset", name, MANIFEST)))
-        return names if "stopwords" in names else ("stopwords", *names)
+        alone = info.data.get("kind") == "model"  # no TextAttack
+        return names if alone or "stopwords" in names else ("stopwords", *names)
 
     @field_validator("needs")
     @classmethod
@@ -100,8 +107,14 @@ class Recipe(Settings):
                 raise ValueError(str(unknown("official asset", name, OFFICIAL)))
         return names
 
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if (self.kind == "model") != (self.query_budget is None):
+            raise ValueError("query_budget: expected for all kinds but 'model', which has none")
+        return self
+
     def made(self, victim: Any) -> Any:
-        """TextAttack's attack on ``victim``.
+        """The attack on ``victim``: TextAttack's, or a :class:`~asa_bench.attacking.white_box.WhiteBox`.
 
         Raises:
             InputError: when ``build`` names no recipe.

@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from asa_bench.attacking.recipe import Option
 from asa_bench.core.validation import NAME, Settings
 
 REVISION = 4
@@ -41,6 +42,8 @@ class AttackSettings(Settings):
     """The frame round the search: *recipe* = the recipe's own constraints; *textdefender*; or a TOML file."""
     assets: AttackAssets = AttackAssets()
     """What the recipe works with instead of its authors' assets."""
+    options: dict[str, Option] = Field(default_factory=dict)
+    """Arguments of the recipe's ``build``, in the place of the recipe's own."""
     search: Literal["recipe", "random"] = "recipe"
     """*random*: a random search in the place of the recipe's, as a control."""
 

@@ -19,7 +19,7 @@ from textattack.models.wrappers import ModelWrapper
 from textattack.shared import AttackedText
 from torch import Tensor
 
-from asa_bench.attacking.controls import control_search
+from asa_bench.attacking.controls import control_search, unranked
 from asa_bench.attacking.framing import frame_constraints, within
 from asa_bench.attacking.language_models import merge_language_models
 from asa_bench.attacking.protocols import RECIPE, Frame
@@ -222,12 +222,14 @@ def build_attack(
     budget = float("inf") if query_budget is None else query_budget
     options: Mapping[str, Any] = {"query_budget": budget, "model_batch_size": AT_ONCE}
     goal = _goal(stock.goal_function, victim, temperature, options)
-    guide = control_search(stock.search_method) if search == "random" else stock.search_method
+    guide, transformation = stock.search_method, stock.transformation
+    if search == "random":
+        guide, transformation = control_search(guide), unranked(transformation)
     if hasattr(guide, "unk_token"):
         guide.unk_token = victim.classifier.unknown_token  # TextAttack has a literal [UNK]
     constraints = [*stock.constraints, *stock.pre_transformation_constraints, *frame_constraints(frame, victim.ask)]
-    merge_language_models(stock.transformation, victim.ask)
-    attack = TracedAttack(goal, constraints, stock.transformation, guide)
+    merge_language_models(transformation, victim.ask)
+    attack = TracedAttack(goal, constraints, transformation, guide)
     attack.frame, attack.query_budget = frame, query_budget
     return attack
 

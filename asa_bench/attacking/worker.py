@@ -18,8 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
-from asa_bench.assets import MANIFEST
-from asa_bench.assets.textattack_home import import_textattack
+from asa_bench.attacking.dispatch import AnyEngine, engine_of
 from asa_bench.attacking.job import AttackJob
 from asa_bench.core.errors import one_line
 
@@ -58,14 +57,11 @@ def _serve(job: AttackJob, reporter: _Reporter) -> None:
     reporter.send("done")
 
 
-def _prepare(job: AttackJob, reporter: _Reporter) -> Any:
+def _prepare(job: AttackJob, reporter: _Reporter) -> AnyEngine:
     os.environ["TA_DEVICE"] = job.device  # where TextAttack puts its own models, read at its import
-    import_textattack(name for name in job.recipe.assets if MANIFEST[name].layout)
-    from asa_bench.attacking.engine import Engine
-
     written = (job.checkpoint / "config.json").stat().st_mtime_ns
-    classifier = _classifier(job.checkpoint, job.precision, job.device, job.attention, job.threads, written)
-    return Engine(job, classifier, on_call=reporter.alive)
+    model = (job.checkpoint, job.precision, job.device, job.attention, job.threads, written)
+    return engine_of(job, lambda: _classifier(*model), on_call=reporter.alive)
 
 
 @lru_cache(maxsize=1)

@@ -109,10 +109,7 @@ class Masking(Consistency[S]):
 
     def _units(self, layer: int) -> Tensor:
         """1 for each unit that can be masked, else 0 – padding, out of the layer's window, spared: ``(B, 1, L, L)``."""
-        units, window = self._valid, self._scores.window(layer)
-        if window is not None:
-            place = torch.arange(units.shape[-1], device=units.device)
-            units = units * ((place[:, None] - place).abs() <= window)
+        units = within_window(self._valid, self._scores.window(layer))
         return units if self._special is None else units * ~self._special
 
     @override
@@ -149,6 +146,14 @@ def valid_units(mask: Tensor) -> Tensor:
     """1 for each (query, key) pair of two tokens, 0 where either is padding: ``(B, 1, L, L)`` from ``(B, L)``."""
     valid = mask.float()
     return (valid.unsqueeze(2) * valid.unsqueeze(1)).unsqueeze(1)
+
+
+def within_window(units: Tensor, window: int | None) -> Tensor:
+    """``units`` ``(B, 1, L, L)`` without the pairs further apart than ``window`` tokens; None: all of them."""
+    if window is None:
+        return units
+    place = torch.arange(units.shape[-1], device=units.device)
+    return units * ((place[:, None] - place).abs() <= window)
 
 
 def kept_shares(keep: Tensor, units: Tensor) -> Tensor:

@@ -53,14 +53,22 @@ class BatchedModel(ABC):
         Raises:
             RuntimeError: when the model is in training mode (dropout would be on).
         """
+        inputs = self.inputs(batch)
+        with torch.inference_mode(), autocast(self.precision, self.device):
+            answers = self._answer(inputs)
+        return answers[: len(batch)].float().cpu()
+
+    def inputs(self, batch: Sequence[Encoded]) -> dict[str, Tensor]:
+        """Tensors ``(rows, tokens)`` on the model's device: the batch, filled up with copies of its first text.
+
+        Raises:
+            RuntimeError: when the model is in training mode (dropout would be on).
+        """
         if self.model.training:
             raise RuntimeError("the model is in training mode; call model.eval() first")
         rows = [text.inputs for text in batch]
         rows += [rows[0]] * (rows_of(batch[0].length, self.batch_size) - len(rows))
-        inputs = {key: torch.from_numpy(np.array([row[key] for row in rows])).to(self.device) for key in rows[0]}
-        with torch.inference_mode(), autocast(self.precision, self.device):
-            answers = self._answer(inputs)
-        return answers[: len(batch)].float().cpu()
+        return {key: torch.from_numpy(np.array([row[key] for row in rows])).to(self.device) for key in rows[0]}
 
     @abstractmethod
     def _answer(self, inputs: dict[str, Tensor]) -> Tensor:

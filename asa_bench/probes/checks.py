@@ -14,6 +14,7 @@ from torch import Tensor
 
 from asa_bench.models.batching import batches
 from asa_bench.models.classifier import Classifier, TextClassifier
+from asa_bench.models.gradients import embedded_pass
 from asa_bench.tasks import Example
 
 REVISION = 1
@@ -66,14 +67,9 @@ def zero_gradients(classifier: Classifier, examples: Sequence[Example]) -> Tenso
 
 def _gradient(model: Any, inputs: dict[str, Tensor], labels: Tensor) -> Tensor:
     """Gradient of the summed loss at the word embeddings, ``(B, L, H)``, in fp32."""
-    embedded: list[Tensor] = []
-    hook = model.get_input_embeddings().register_forward_hook(lambda _, __, output: embedded.append(output))
-    try:
-        with torch.enable_grad():
-            loss = F.cross_entropy(model(**inputs).logits, labels, reduction="sum")
-            (gradient,) = torch.autograd.grad(loss, embedded[0])
-    finally:
-        hook.remove()
+    with torch.enable_grad():
+        logits, embedded = embedded_pass(model, inputs)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(logits, labels, reduction="sum"), embedded)
     return gradient
 
 

@@ -39,6 +39,7 @@ EXAMPLES = pa.schema(
         ("candidates", pa.int64()),
         ("trace", pa.string()),
         ("moved", pa.bool_()),
+        ("strength", pa.float64()),
     ]
 )
 """One row per attacked example. ``adversarial_*``, ``words_changed`` and ``similarity`` are null unless the attack
@@ -46,7 +47,8 @@ succeeded; ``message`` says why an example ended in *error* or *timeout*. Texts 
 ``candidates`` counts the texts that the attack's constraints let through: with 0 it had nothing to try. ``trace`` is a
 JSON array of the best text after each query, where it changed: ``[query, score, words changed, whether it
 succeeded]``; it begins with the original, query 1. ``moved``: whether one of those that the model was asked about
-had another score than the original; null where it was asked about none."""
+had another score than the original; null where it was asked about none. ``strength``: the weakest perturbation with
+which an attack of kind *model* succeeded, in the attack's own unit; such rows have no adversarial text."""
 
 PREDICTIONS = pa.schema(
     [
@@ -109,7 +111,7 @@ PROBES = pa.schema(
 number changed) and *unknown_words* are of one adversarial text. ``attack`` and ``example_id`` are null where a
 number is of neither."""
 
-ADDED = {"candidates", "trace", "moved", "truncated"}
+ADDED = {"candidates", "trace", "moved", "truncated", "strength"}
 """Columns that runs of earlier versions do not have; they read as null."""
 
 CALIBRATION = pa.schema([*_CELL_FIELDS, ("temperature", pa.float64()), ("validation_loss", pa.float64())])

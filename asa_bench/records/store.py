@@ -39,6 +39,13 @@ class Run:
         suite: dict[str, Any] = self.info["suite"]
         return suite
 
+    @property
+    def worded(self) -> pd.DataFrame:
+        """Examples that were attacked as texts: not those of attacks inside a model."""
+        inside = [entry["name"] for entry in self.suite.get("attack") or [] if entry.get("strengths")]
+        worded: pd.DataFrame = self.examples[~self.examples["attack"].isin(inside)]
+        return worded
+
 
 TABLES: dict[str, pa.Schema] = {
     "results": schema.RESULTS,

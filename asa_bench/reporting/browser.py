@@ -45,11 +45,12 @@ def packed(run: Run) -> Packed:
 
     Where there are more than ``MOST``, they are those of the first examples by id, which is a hash: a fair sample.
     """
+    examples = run.worded
     names = [entry.get("name") for entry in run.suite.get("defence") or []]
-    ranks = run.examples["defence"].map({name: place for place, name in enumerate(names)}).rename("rank")
-    ranked = run.examples.join(ranks).sort_values(["example_id", "attack", "rank", "seed"], kind="stable")
+    ranks = examples["defence"].map({name: place for place, name in enumerate(names)}).rename("rank")
+    ranked = examples.join(ranks).sort_values(["example_id", "attack", "rank", "seed"], kind="stable")
     rows = ranked.head(MOST)
-    data: dict[str, Any] = {"total": len(run.examples), "columns": {}}
+    data: dict[str, Any] = {"total": len(examples), "columns": {}}
     for name, texts in SHARED.items():
         data[name], data["columns"][name] = _shared(texts(rows))
     for name in PLAIN:
@@ -61,7 +62,7 @@ def packed(run: Run) -> Packed:
     }
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     small = base64.b64encode(zlib.compress(text.encode(), 9)).decode("ascii")
-    return Packed(small, len(rows), len(run.examples))
+    return Packed(small, len(rows), len(examples))
 
 
 def _shared(texts: pd.Series) -> tuple[list[str], list[int]]:

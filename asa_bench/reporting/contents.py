@@ -19,6 +19,7 @@ from asa_bench.reporting import (
     flag_tables,
     quality_tables,
     temperature_tables,
+    white_box_tables,
 )
 from asa_bench.reporting.drawing import Plot
 from asa_bench.reporting.figures import figures
@@ -119,6 +120,7 @@ def _tables(view: View) -> Iterator[Table]:
     for kinds, name, title in DETAILS:
         if chosen := [attack for attack in view.attacks if view.kind(attack) in kinds]:
             yield accuracy_tables.attack_detail(view, chosen, name, title)
+    yield from white_box_tables.strength_tables(view)
     makers = (
         effort_tables.limits,
         effort_tables.budgets,
@@ -142,7 +144,8 @@ def _tables(view: View) -> Iterator[Table]:
 
 def samples(view: View) -> list[Sample]:
     """The first successes by example id, which is a hash: a fair sample, the same examples for every defence."""
-    successes = view.examples[view.examples["outcome"] == "succeeded"].sort_values(["example_id", "seed"])
+    worded = (view.examples["outcome"] == "succeeded") & view.examples["adversarial_text"].notna()
+    successes = view.examples[worded].sort_values(["example_id", "seed"])
     found = []
     for attack in view.attacks:
         for defence in view.defences:

@@ -40,7 +40,7 @@ def export_run(run: Run, form: str, out: Path) -> Path:
 
 def _textattack_csv(run: Run, out: Path) -> None:
     """The columns of TextAttack's CSV log, then ours; scores are the goal function's, changed words are not marked."""
-    rows = run.examples
+    rows = run.worded
     unchanged = rows["adversarial_text"].fillna(rows["original_text"])
     scores = [[step[1] for step in json.loads(trace)] or [None] for trace in rows["trace"].fillna("[]")]
     ends = (rows["outcome"] == "succeeded").map({True: -1, False: 0})

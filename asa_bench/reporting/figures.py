@@ -17,6 +17,7 @@ from asa_bench.reporting.formats import listed, percent, seconds
 from asa_bench.reporting.trade_off_figures import learning_curve, pareto
 from asa_bench.reporting.training_figures import losses, masked_ratio
 from asa_bench.reporting.view import View
+from asa_bench.reporting.white_box_figures import strength_figures
 from asa_bench.stats.intervals import Estimate
 
 MANY = 5
@@ -27,7 +28,13 @@ def figures(view: View) -> list[Plot]:
     """All figures that the run has data for."""
     with style():
         makers = (pareto, cost, learning_curve, losses, masked_ratio, keyword_attention, attention_divergence)
-        found = [accuracy(view), *effort(view), *(maker(view) for maker in makers), *heat_maps(view)]
+        found = [
+            accuracy(view),
+            *effort(view),
+            *strength_figures(view),
+            *(maker(view) for maker in makers),
+            *heat_maps(view),
+        ]
     return [plot for plot in found if plot]
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from asa_bench.reporting.formats import listed, percent, points
 from asa_bench.reporting.tables import Cell, Column, Table, words
 from asa_bench.reporting.view import View
-from asa_bench.stats.flags import MOST, SURE, Flag, model_flags, stalled
+from asa_bench.stats.flags import MOST, SURE, Flag, model_flags, outdone, stalled
 
 CHECKS = ("unlike_answers", "zero_gradient", "training_accuracy")
 """Measures that the probes have; the others are metrics."""
@@ -95,6 +95,10 @@ def _signs(view: View) -> Iterator[tuple[str, str | None, Flag]]:
             budget = view.budget(attack)
             if budget and (flag := stalled(view.attacked(attack, defence), budget)):
                 yield defence, attack, flag
+            blinder = view.counterpart(attack)
+            sides = view.attacked(attack, defence), view.attacked(blinder or "", defence)
+            if blinder and (flag := outdone(*sides)):
+                yield defence, attack, flag
 
 
 def _measures(view: View, defence: str) -> Mapping[str, tuple[float | None, int]]:
@@ -111,7 +115,7 @@ def _measures(view: View, defence: str) -> Mapping[str, tuple[float | None, int]
 
 
 def _value(flag: Flag) -> str:
-    return points(flag.value) if flag.why == "gap" else percent(flag.value)
+    return points(flag.value) if flag.why in ("gap", "outdone") else percent(flag.value)
 
 
 def _share(found: tuple[float, int] | None) -> Cell:
@@ -132,6 +136,8 @@ REASONS = {
     "clean accuracy shows and robust accuracy inherits",
     "stalled": "nothing fell in the second half of the query budget, though {n} examples used all of it: the search "
     "was stuck, and more queries would not have shown it",
+    "outdone": "sees the gradient, and yet turns {value} points fewer of {n} examples than the attack of the same "
+    "candidates and constraints that sees scores alone: the gradient misleads or is masked",
 }
 """Why each sign matters, in words."""
 
@@ -143,5 +149,6 @@ LOOKED_FOR = {
     "ece_calibrated": f"calibration error over {MOST['ece_calibrated']:.0%} after calibration".replace("%", " %"),
     "gap": f"validation accuracy over {MOST['gap'] * 100:.0f} points below training accuracy",
     "stalled": "a second half of the budget without success",
+    "outdone": "a white-box attack that its black-box counterpart outdoes",
 }
 """What is looked for, in words."""

@@ -88,7 +88,7 @@ def sentences(view: View) -> list[str]:
 def _blind_searches(view: View) -> list[str]:
     """Attacks whose guided search is no better than a random one: scores that guide nowhere, or no guide needed."""
     found = []
-    for attack in view.text_attacks:
+    for attack in [*view.text_attacks, *(name for name in view.attacks if view.kind(name) == "model")]:
         sides = [view.examples[view.examples["attack"] == name] for name in (attack, f"{attack}-random")]
         if counts := blind(*sides):
             found.append(

@@ -92,6 +92,25 @@ class View:
         value = self._entry("attack", attack).get("query_budget")
         return None if value is None else int(value)
 
+    def counterpart(self, attack: str) -> str | None:
+        """The attack here of the same candidates, constraints and budget that sees less of the model; None without."""
+        wanted = self._entry("attack", attack).get("counterpart")
+        alike = (name for name in self.text_attacks if self._entry("attack", name).get("recipe") == wanted)
+        return next((name for name in alike if self.budget(name) == self.budget(attack)), None)
+
+    def strengths(self, attack: str) -> tuple[float, ...]:
+        """What an attack of kind *model*, or its control, tried; empty for one of texts."""
+        return tuple(map(float, self._entry("attack", attack).get("strengths") or ()))
+
+    def measure(self, attack: str) -> str:
+        """What those strengths are, in words."""
+        return str(self._entry("attack", attack).get("measure") or "strength")
+
+    def control_of(self, attack: str) -> str | None:
+        """The random search in the attack's place; None without one."""
+        name = f"{attack}-random"
+        return name if name in self.attacks and self.kind(name) == "control" else None
+
     def attacked(self, attack: str, defence: str) -> pd.DataFrame:
         """The rows of one attack on one defence, over all seeds."""
         return self.examples[(self.examples["attack"] == attack) & (self.examples["defence"] == defence)]

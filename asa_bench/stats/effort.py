@@ -121,6 +121,7 @@ def _success_query(trace: Any) -> float:
 MEASURES: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
     "queries": first_success,
     "words": lambda succeeded: succeeded["words_changed"],
+    "strength": lambda succeeded: succeeded["strength"],
     "similarity": lambda succeeded: _complement(succeeded["similarity"].astype(float)).clip(lower=0),
 }
 """What an attack spends, per success."""

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 import pandas as pd
 
 from asa_bench.stats.effort import first_success, ran_out
+from asa_bench.stats.paired import ALPHA, paired
 from asa_bench.stats.selftest import FEWEST
 
 SURE = 0.9999
@@ -27,7 +28,14 @@ MOST = {
 """The most of each measure that is no sign; *gap* is how far training accuracy lies above validation accuracy."""
 
 Why = Literal[
-    "unlike_answers", "zero_gradient", "saturated_share", "truncated_share", "ece_calibrated", "gap", "stalled"
+    "unlike_answers",
+    "zero_gradient",
+    "saturated_share",
+    "truncated_share",
+    "ece_calibrated",
+    "gap",
+    "stalled",
+    "outdone",
 ]
 
 
@@ -72,3 +80,20 @@ def stalled(rows: pd.DataFrame, budget: int) -> Flag | None:
     if late or went_on < FEWEST or len(fell) < FEWEST:
         return None
     return Flag("stalled", 0.0, went_on)
+
+
+def outdone(sighted: pd.DataFrame, blinder: pd.DataFrame) -> Flag | None:
+    """The sign that an attack that sees more of a model does less: its gradients mislead, or are masked.
+
+    Significantly fewer successes (exact McNemar, seeds pooled) than an attack of the same candidates and constraints
+    has on the same examples; the value is by how much, as a fraction.
+
+    Args:
+        sighted: rows of the attack that sees more, on one defence (schema ``EXAMPLES``).
+        blinder: rows of the other there.
+    """
+    sides = [rows.set_index(["seed", "example_id"])["outcome"] == "failed" for rows in (sighted, blinder)]
+    pair = paired(*sides)
+    if pair is None or pair.p_value is None or pair.difference >= 0 or pair.p_value >= ALPHA:
+        return None
+    return Flag("outdone", -pair.difference, pair.n)

@@ -21,7 +21,7 @@ from .test_attack import built, examples
 from .test_engine import attacked, job_of
 from .test_stock import both, ending
 
-EMBEDDED = sorted(name for name in recipes() if name.endswith("-embedded"))
+EMBEDDED = [*sorted(name for name in recipes() if name.endswith("-embedded")), "gradient-swap"]
 
 FREQUENT = 4000
 """Words of GloVe from which these tests' vectors are built: seconds, not minutes."""

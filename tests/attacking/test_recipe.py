@@ -18,7 +18,9 @@ from asa_bench.core.shipped import shipped
 def test_every_recipe_states_what_it_needs(name: str) -> None:
     recipe = recipes()[name]
     stated = read_toml(shipped("attacks") / f"{name}.toml")
-    assert {"paper", "kind", "access", "build", "query_budget", "assets", "about"} <= set(stated)
+    assert {"paper", "kind", "access", "build", "assets", "about"} <= set(stated)
+    assert ("query_budget" in stated) == (recipe.kind != "model")
+    assert not recipe.counterpart or recipes()[recipe.counterpart].access == "scores"
     assert recipe.about.strip()
     assert all(asset in MANIFEST for asset in recipe.assets)
     if recipe.needs or recipe.unsuited:
