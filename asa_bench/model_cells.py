@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from asa_bench.assets import MANIFEST, asset_path
-from asa_bench.attacking.job import AttackJob
+from asa_bench.attacking.job import Adversary, AttackJob, Guide
 from asa_bench.attacking.rows import Row, split
 from asa_bench.models.sentences import JUDGE
 from asa_bench.plan import Cell, Plan
@@ -19,7 +19,7 @@ from asa_bench.probes.transfer import transfer
 from asa_bench.records import schema
 from asa_bench.records.directory import RowLog
 from asa_bench.records.store import concatenate, read_table
-from asa_bench.stages import Stages, write_rows
+from asa_bench.stages import DEFENCE, Stages, write_rows
 
 PROBES = "probes.parquet"
 """What was measured of a model besides attacks, inside its cell's folder."""
@@ -92,7 +92,14 @@ class ModelCells(Stages[Plan]):
         attack = self._plan.attack(cell)
         calibrated = attack.settings.temperature == "calibrated"
         temperature = self._temperature(cell) * attack.settings.temperature_factor if calibrated else None
-        return self._plan.job(cell, attack, self._plan.checkpoint(cell, self._models), temperature)
+        job = self._plan.job(cell, attack, self._plan.checkpoint(cell, self._models), temperature)
+        guide = attack.settings.adversary
+        return job if guide == "off" else job.model_copy(update={"adversary": self._adversary(cell, guide)})
+
+    def _adversary(self, cell: Cell, guide: Guide) -> Adversary:
+        train = f"train/{cell.model}"
+        method, settings = self._plan.adversary(cell, self._directory.state(train).get("tuned", {}))
+        return Adversary(method=method, settings=settings, weights=self._directory.cell(train) / DEFENCE, guide=guide)
 
     def _temperature(self, cell: Cell) -> float:
         """The temperature fitted for these very weights.

@@ -158,6 +158,15 @@ class Plan(ABC):
         del task
         return ()
 
+    def adversary(self, cell: Cell, tuned: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """Method and settings of what a cell's model was trained against, with the values that were ``tuned``."""
+        raise NotImplementedError
+
+    def suits(self, attack: PlannedAttack, defence: str) -> bool:
+        """Whether a defence's models get an attack: one that knows an adversary, those that have one."""
+        del defence
+        return attack.settings.adversary == "off"
+
     def targets(self, cell: Cell) -> tuple[Example, ...]:
         """The examples that a cell attacks."""
         return self.attacked_examples(cell.task, self.attack(cell).settings)
@@ -204,7 +213,7 @@ class Plan(ABC):
         model = (task, encoder, defence, seed)
         evaluate = Cell("evaluate", *model, None, self._evaluation(task, origin), needs, portion)
         yield evaluate
-        for attack in self.attacks_on(portion):
+        for attack in (one for one in self.attacks_on(portion) if self.suits(one, defence)):
             calibrated = attack.settings.temperature == "calibrated"
             ingredients = {
                 **origin,

@@ -16,6 +16,9 @@ from asa_bench.records.store import write_table
 
 AnyPlan = TypeVar("AnyPlan", bound=Plan)
 
+DEFENCE = "defence.safetensors"
+"""The weights that a defence trained beside the model, inside its training cell's folder."""
+
 Stage = Callable[[Cell, Path], dict[str, Any]]
 """Carries out a cell in its folder; what it returns is kept in the cell's state."""
 

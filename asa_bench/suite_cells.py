@@ -19,16 +19,13 @@ from asa_bench.probes.attention import attention_views
 from asa_bench.probes.evaluation import evaluate
 from asa_bench.records import schema
 from asa_bench.records.store import read_table
-from asa_bench.stages import Stages, write_rows
+from asa_bench.stages import DEFENCE, Stages, write_rows
 from asa_bench.suite import DefenceEntry
 from asa_bench.suite_plan import SuitePlan
 from asa_bench.tasks import Example
 
 UNFINISHED = "training.pt"
 """A training under way, inside its cell's folder."""
-
-DEFENCE = "defence.safetensors"
-"""The weights that a defence trained beside the model, inside its training cell's folder."""
 
 
 class Trained(NamedTuple):

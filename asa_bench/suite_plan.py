@@ -13,6 +13,7 @@ from typing_extensions import override
 from asa_bench.attacking.planned import PlannedAttack, refuse_unavailable
 from asa_bench.core.errors import InputError
 from asa_bench.defences import build_defence
+from asa_bench.defences.asa import ASA
 from asa_bench.defences.base import Defence
 from asa_bench.defences.training import REVISION, TrainSettings
 from asa_bench.models.classifier import check_encoder
@@ -116,6 +117,15 @@ class SuitePlan(Plan):
             assert cell.attack is not None
             return self.loaded.harvests[cell.attack]
         return super().attack(cell)
+
+    @override
+    def suits(self, attack: PlannedAttack, defence: str) -> bool:
+        return super().suits(attack, defence) or isinstance(self.method(self.defence(defence)), ASA)
+
+    @override
+    def adversary(self, cell: Cell, tuned: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        entry = self.defence(cell.defence).varied(tuned)
+        return entry.method, dict(entry.settings)
 
     @override
     def targets(self, cell: Cell) -> tuple[Example, ...]:
@@ -338,5 +348,8 @@ def make_plan(loaded: LoadedSuite) -> SuitePlan:
     for task in plan.tasks:
         if len({example.label for example in plan.training_examples(task)}) < 2:
             raise InputError(f"{loaded.source}: train.examples: too few: one class only (task '{task}')")
+    for attack in plan.attacks:
+        if not any(plan.suits(attack, entry.name) for entry in suite.defence):
+            raise InputError(f"{loaded.source}: attack '{attack.name}': adversary: no defence here is trained by ASA")
     _ = plan.cells  # choosing the examples finds out now whether there are enough
     return plan

@@ -17,7 +17,7 @@ from textattack.attack_results import (
 from textattack.shared import AttackedText
 
 from asa_bench.attacking.rows import Row, empty_row, failed_row, joined
-from asa_bench.attacking.victim import TracedAttack, predicted_label
+from asa_bench.attacking.victim import TracedAttack
 from asa_bench.core.errors import one_line
 from asa_bench.core.seeding import derive_seed, seed_everything
 from asa_bench.tasks import Example
@@ -51,13 +51,13 @@ def _outcome(result: Any) -> Row:
     outcome = _named(result)
     row: Row = {
         "outcome": outcome,
-        "original_prediction": predicted_label(result.original_result.raw_output),
+        "original_prediction": int(result.original_result.output),
         "queries": result.num_queries,
     }
     if outcome == "succeeded":
         original, adversarial = result.original_result.attacked_text, result.perturbed_result.attacked_text
         row["adversarial_text"] = joined(adversarial._text_input.values())
-        row["adversarial_prediction"] = predicted_label(result.perturbed_result.raw_output)
+        row["adversarial_prediction"] = int(result.perturbed_result.output)
         row["words_changed"] = int(original.words_diff_num(adversarial))
     return row
 

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from functools import partial
 
 from asa_bench.assets.textattack_home import no_nltk_downloads
+from asa_bench.attacking.aware import AwareClassifier
 from asa_bench.attacking.driver import attack_example
 from asa_bench.attacking.job import AttackJob
 from asa_bench.attacking.rows import Row
 from asa_bench.attacking.scheduler import Scheduler
 from asa_bench.attacking.speed import fast_texts, remember_synonyms
 from asa_bench.attacking.victim import TracedAttack, Victim, another, build_attack
-from asa_bench.models.classifier import TextClassifier
+from asa_bench.models.classifier import Classifier, TextClassifier
 from asa_bench.tasks import Example
 
 
@@ -31,10 +32,20 @@ class Engine:
     def __init__(self, job: AttackJob, classifier: TextClassifier, on_call: Callable[[], None] = lambda: None) -> None:
         self._job = job
         self._scheduler: Scheduler[Row] = Scheduler(job.in_flight, on_call)
+        known = job.adversary
+        if known is not None:
+            assert isinstance(classifier, Classifier)  # only models that were trained here have one
+            classifier = AwareClassifier(classifier, known)
         victim = Victim(classifier, self._scheduler.ask)
         with no_nltk_downloads():
             self._attack: TracedAttack = build_attack(
-                job.recipe, victim, job.query_budget, job.temperature, job.frame, job.search
+                job.recipe,
+                victim,
+                job.query_budget,
+                job.temperature,
+                job.frame,
+                job.search,
+                known.guide if known else None,
             )
         remember_synonyms(self._attack.transformation)
 

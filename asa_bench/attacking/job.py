@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -13,6 +13,24 @@ from asa_bench.attacking.protocols import RECIPE, Frame
 from asa_bench.attacking.recipe import Recipe
 from asa_bench.models.precision import Kernel, Resolved
 from asa_bench.tasks import Example
+
+Guide = Literal["on", "worse"]
+"""What guides a search that knows the adversary: the model under its masks, or whichever of the model with and without
+them is nearer to failing."""
+
+
+class Adversary(BaseModel):
+    """The adversary that a model was trained against, for an attack that knows it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    method: str
+    """The method that trained it: ASA."""
+    settings: dict[str, Any]
+    """The method's settings."""
+    weights: Path
+    """What it has learnt."""
+    guide: Guide
 
 
 class AttackJob(BaseModel):
@@ -26,6 +44,8 @@ class AttackJob(BaseModel):
     """The protocol's demands."""
     search: Literal["recipe", "random"] = "recipe"
     """*random* puts a random search in the place of the recipe's."""
+    adversary: Adversary | None = None
+    """For an attack that knows it; None for all others."""
     checkpoint: Path
     """Folder of the model; whoever attacks a function of the user's does not look there."""
     columns: tuple[str, ...]

@@ -34,9 +34,14 @@ class PlannedAttack:
 
     @property
     def kind(self) -> str:
-        """The recipe's kind; a random search in its place is a *control*, at another temperature it is a *sweep*."""
+        """The recipe's kind; a random search in its place is a *control*, at another temperature it is a *sweep*.
+
+        One that knows the adversary is *aware*.
+        """
         if self.settings.search == "random":
             return "control"
+        if self.settings.adversary != "off":
+            return "aware"
         return "sweep" if self.settings.temperature_factor != 1 else self.recipe.kind
 
     @property
@@ -82,6 +87,8 @@ class PlannedAttack:
             frame["frame"] = demands
         if self.kind == "control":
             frame["search"] = self.settings.search
+        if self.kind == "aware":
+            frame["adversary"] = self.settings.adversary
         if self.kind == "sweep":
             frame["temperature_factor"] = self.settings.temperature_factor
         return {**frame, "fingerprint": fingerprint(frame)}
@@ -111,12 +118,14 @@ def plan_attack(settings: AttackSettings, root: Path) -> PlannedAttack:
     attack = PlannedAttack(settings, recipe, find_frame(settings.protocol, root))
     if recipe.kind == "model":
         _refuse_text_settings(settings)
+    if settings.adversary != "off" and (recipe.kind != "text" or recipe.access == "gradients"):
+        raise InputError(f"attack '{settings.name}': adversary: expected 'off' but for text attacks that see scores")
     return attack
 
 
 def _refuse_text_settings(settings: AttackSettings) -> None:
     """An attack of kind *model* changes no words, so that what bounds a search of words would be silently ignored."""
-    for field in ("query_budget", "protocol", "temperature_factor"):
+    for field in ("query_budget", "protocol", "temperature_factor", "adversary"):
         if getattr(settings, field) != AttackSettings.model_fields[field].default:
             raise InputError(f"attack '{settings.name}': {field}: an attack of kind model has none")
 

@@ -44,6 +44,10 @@ class AttackSettings(Settings):
     """What the recipe works with instead of its authors' assets."""
     options: dict[str, Option] = Field(default_factory=dict)
     """Arguments of the recipe's ``build``, in the place of the recipe's own."""
+    adversary: Literal["off", "on", "worse"] = "off"
+    """What guides the search on a model that ASA trained: the model as it is (*off*), under its adversary's masks
+    (*on*), or for each text whichever of the two is nearer to failing (*worse*). A success is one of the model as it
+    is. Other than *off* makes the attack one of kind *aware*, which the models of ASA alone get."""
     search: Literal["recipe", "random"] = "recipe"
     """*random*: a random search in the place of the recipe's, as a control."""
 
@@ -51,6 +55,12 @@ class AttackSettings(Settings):
     def _factor_of_a_fitted_one(self) -> Self:
         if self.temperature == "raw" and self.temperature_factor != 1:
             raise ValueError("temperature_factor: a raw temperature is not fitted, so that nothing can be multiplied")
+        return self
+
+    @model_validator(mode="after")
+    def _scores_under_masks(self) -> Self:
+        if self.adversary != "off" and self.temperature == "raw":
+            raise ValueError("temperature: expected 'calibrated' with an adversary, whose scores are log-probabilities")
         return self
 
     @model_validator(mode="before")

@@ -19,8 +19,10 @@ from textattack.models.wrappers import ModelWrapper
 from textattack.shared import AttackedText
 from torch import Tensor
 
+from asa_bench.attacking.aware import AwareGoal
 from asa_bench.attacking.controls import control_search, unranked
 from asa_bench.attacking.framing import frame_constraints, within
+from asa_bench.attacking.job import Guide
 from asa_bench.attacking.language_models import merge_language_models
 from asa_bench.attacking.protocols import RECIPE, Frame
 from asa_bench.attacking.recipe import Recipe
@@ -204,6 +206,7 @@ def build_attack(
     temperature: float | None,
     frame: Frame = TracedAttack.frame,
     search: str = "recipe",
+    aware: Guide | None = None,
 ) -> TracedAttack:
     """TextAttack's recipe on ``victim`` with our goal function; its search and constraints are unmodified.
 
@@ -214,6 +217,7 @@ def build_attack(
         temperature: the fitted one, or None for TextAttack's raw probabilities.
         frame: what a protocol demands besides.
         search: *random* for a random search in the place of the recipe's.
+        aware: for a victim with an :class:`~asa_bench.attacking.aware.AwareClassifier`, what guides the search.
 
     Raises:
         InputError: when the recipe is none for a text classifier.
@@ -221,7 +225,7 @@ def build_attack(
     stock = recipe.made(victim)
     budget = float("inf") if query_budget is None else query_budget
     options: Mapping[str, Any] = {"query_budget": budget, "model_batch_size": AT_ONCE}
-    goal = _goal(stock.goal_function, victim, temperature, options)
+    goal = _goal(stock.goal_function, victim, temperature, options, aware)
     guide, transformation = stock.search_method, stock.transformation
     if search == "random":
         guide, transformation = control_search(guide), unranked(transformation)
@@ -235,13 +239,19 @@ def build_attack(
 
 
 def _goal(
-    stock: GoalFunction, victim: Victim, temperature: float | None, options: Mapping[str, Any]
+    stock: GoalFunction,
+    victim: Victim,
+    temperature: float | None,
+    options: Mapping[str, Any],
+    aware: Guide | None,
 ) -> ClassificationGoalFunction:
     """Our goal function in the place of the recipe's."""
     if isinstance(stock, InputReduction):
         return Reduction(victim, temperature or 1.0, **options)
     if not isinstance(stock, UntargetedClassification):
         raise InputError(f"goal function '{type(stock).__name__}': expected UntargetedClassification or InputReduction")
+    if aware is not None:
+        return AwareGoal(victim, temperature or 1.0, aware, **options)
     return RawGoal(victim, **options) if temperature is None else CalibratedGoal(victim, temperature, **options)
 
 
@@ -256,8 +266,3 @@ def another(attack: TracedAttack) -> TracedAttack:
 
 def _succeeded(result: Any) -> bool:
     return bool(result.goal_status == GoalFunctionResultStatus.SUCCEEDED)
-
-
-def predicted_label(output: Any) -> int:
-    """The label with the highest score."""
-    return int(torch.as_tensor(output).argmax())

@@ -106,6 +106,7 @@ def _part(view: View, suffix: str) -> Part:
 DETAILS = (
     (("text",), "attacks", "Attacks in detail"),
     (("control",), "controls", "Controls: random search with the same transformation, constraints and budget"),
+    (("aware",), "aware-attacks", "Attacks that know ASA's adversary"),
     (("diagnostic", "model"), "other-attacks", "Diagnostic and model attacks"),
 )
 """Kinds of attack that share a table, its name and title."""

@@ -84,7 +84,7 @@ class View:
         return str(self._entry("defence", defence).get("method") or defence)
 
     def kind(self, attack: str) -> str:
-        """The attack's kind: ``text``, ``diagnostic``, ``model``, ``control`` or ``sweep``."""
+        """The attack's kind: ``text``, ``diagnostic``, ``model``, ``control``, ``sweep`` or ``aware``."""
         return str(self._entry("attack", attack).get("kind") or "text")
 
     def budget(self, attack: str) -> int | None:
