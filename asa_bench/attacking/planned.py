@@ -176,11 +176,11 @@ def refuse_unavailable(attacks: Iterable[PlannedAttack], source: str) -> None:
 def _look_up(attack: PlannedAttack, source: str) -> None:
     """Find the recipe's class, and whether it takes the options."""
     own = attack.settings.recipe if attack.settings.recipe.endswith(".toml") else f"{source}: attack '{attack.name}'"
-    if attack.kind != "model":
+    if attack.recipe.kind != "model":
         import_textattack(name for name in attack.recipe.assets if MANIFEST[name].layout)
     try:
         build = resolve(attack.recipe.build).build
-        if attack.kind == "model":
+        if attack.recipe.kind == "model":
             build(None, **attack.recipe.options)
         else:
             _refuse_unknown(attack.recipe.options, build)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from asa_bench.reporting.accuracy_tables import interval_note
 from asa_bench.reporting.drawing import INK, Plot, beside, colour, marker, short, tidy
-from asa_bench.reporting.formats import listed, number, percent
+from asa_bench.reporting.formats import listed, percent
 from asa_bench.reporting.view import View
 from asa_bench.stats.effort import robust_within
 from asa_bench.stats.intervals import Estimate
@@ -35,7 +35,7 @@ def _figure(view: View, attack: str) -> Plot:
         if control and len(rows := view.attacked(control, defence)):
             values = [100 * (robust_within(rows, "strength", limit).value or 0.0) for limit in limits]
             axes.plot(range(len(limits)), values, color=colour(position), linestyle=":", linewidth=1.0, alpha=0.8)
-    axes.set_xticks(range(len(limits)), ["clean", *(number(limit, 2) for limit in limits[1:])])
+    axes.set_xticks(range(len(limits)), ["clean", *(f"{limit:g}" for limit in limits[1:])])
     axes.set_xlabel(view.measure(attack).capitalize())
     axes.set_ylabel("Accuracy, %")
     axes.set_ylim(0, 100)
@@ -47,7 +47,7 @@ def _figure(view: View, attack: str) -> Plot:
         f"Accuracy under {short(attack)} by strength",
         f"The share of examples still right; the steps of the axis are those that were tried.{dotted} "
         f"{interval_note(view).replace('rackets', 'ars')}",
-        f"Line chart of accuracy over {view.measure(attack)}; at {number(limits[-1], 2)}: "
+        f"Line chart of accuracy over {view.measure(attack)}; at {limits[-1]:g}: "
         f"{listed([f'{name} {value} %' for name, value in ends.items()])}.",
         figure,
     )

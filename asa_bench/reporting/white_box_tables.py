@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from asa_bench.reporting.accuracy_tables import interval_note
-from asa_bench.reporting.formats import number
 from asa_bench.reporting.tables import Cell, Column, Table, percentage, words
 from asa_bench.reporting.view import View
 from asa_bench.stats.effort import robust_within
@@ -26,12 +25,14 @@ def _strengths(view: View, attack: str) -> Table:
     return Table(
         f"strengths-{attack}",
         f"Accuracy under {attack} by strength",
-        f"Share of the attacked examples still right. Columns: {view.measure(attack)}, at most; 0 is the clean input. "
+        f"Share of the attacked examples still right. Columns: {view.measure(attack)}, at most. "
         "What falls to one strength counts as fallen to all larger ones. No text belongs to these perturbations: this "
         "is no robust accuracy, and enters no worst case. Rows named random: as many random perturbations of full "
         f"strength, on fewer examples. {interval_note(view)}",
         [Column("Attack", numeric=False), Column("Defence", numeric=False)]
-        + [Column(f"{number(strength, 2)}, %", interval=True) for strength in (0.0, *strengths)],
+        + [
+            Column(f"{title}, %", interval=True) for title in ("Clean", *(f"At {strength:g}" for strength in strengths))
+        ],
         rows,
     )
 

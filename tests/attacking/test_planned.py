@@ -115,3 +115,64 @@ def test_protocols_of_ones_own(tmp_path: Path) -> None:
         find_frame(str(path), Path())
     with pytest.raises(InputError, match=r"^unknown protocol 'textdefend'; did you mean 'textdefender'\? \(known: "):
         find_frame("textdefend", Path())
+
+
+def test_an_attack_inside_the_model_has_strengths_and_no_budget() -> None:
+    attack = planned(recipe="attention-mask", options={"layer": 3, "shares": [0.1, 0.2]})
+    resolved = attack.resolved()
+    assert (attack.kind, attack.budget, resolved["query_budget"]) == ("model", None, None)
+    assert resolved["strengths"] == [0.1, 0.2]
+    assert resolved["measure"] == "share of the attention units that are masked"
+    assert attack.protocol()["fingerprint"] != planned(recipe="attention-mask").protocol()["fingerprint"]
+    (_, control) = with_controls([attack], 50)
+    assert (control.name, control.kind, control.settings.search) == ("attention-mask-random", "control", "random")
+    assert control.protocol()["fingerprint"] != attack.protocol()["fingerprint"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"query_budget": 9}, r"^attack 'embedding-pgd': query_budget: an attack of kind model has none$"),
+        ({"protocol": "textdefender"}, r"^attack 'embedding-pgd': protocol: an attack of kind model has none$"),
+        ({"adversary": "on"}, r"^attack 'embedding-pgd': adversary: an attack of kind model has none$"),
+    ],
+)
+def test_what_bounds_words_is_refused_inside_the_model(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        planned(recipe="embedding-pgd", **settings)
+
+
+@pytest.mark.parametrize("recipe", ["gradient-swap", "input-reduction"])
+def test_an_adversary_is_for_text_attacks_that_see_scores(recipe: str) -> None:
+    message = rf"^attack '{recipe}': adversary: expected 'off' but for text attacks that see scores$"
+    with pytest.raises(InputError, match=message):
+        planned(recipe=recipe, adversary="worse")
+
+
+def test_an_adversary_makes_another_protocol_and_no_control() -> None:
+    attacks = [planned(name=f"a-{guide}", adversary=guide) for guide in ("off", "on", "worse")]
+    assert [attack.kind for attack in attacks] == ["text", "aware", "aware"]
+    assert len({attack.protocol()["fingerprint"] for attack in attacks}) == 3
+    assert [attack.name for attack in with_controls(attacks, 5)] == ["a-off", "a-off-random", "a-on", "a-worse"]
+
+
+def test_an_adversary_needs_a_temperature() -> None:
+    message = r"temperature: expected 'calibrated' with an adversary, whose scores are log-probabilities"
+    with pytest.raises(ValidationError, match=message):
+        planned(adversary="on", temperature="raw")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "options", "message"),
+    [
+        (
+            "pruthi",
+            {"swaps": 2},
+            r"^s: attack 'pruthi': options: unknown option 'swaps' \(known: max_num_word_swaps\)$",
+        ),
+        ("embedding-pgd", {"steps": 0}, r"^s: attack 'embedding-pgd': options: steps: expected >= 1, got 0$"),
+    ],
+)
+def test_an_option_that_the_recipe_does_not_take_is_named(recipe: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        refuse_unavailable([planned(recipe=recipe, options=options)], "s")

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from asa_bench.records.schema import EXAMPLES, table
-from asa_bench.stats.flags import Flag, model_flags, stalled
+from asa_bench.stats.flags import Flag, model_flags, outdone, stalled
 
 BUDGET = 100
 
@@ -62,3 +62,30 @@ def test_a_search_is_stalled_when_the_second_half_of_its_budget_brings_nothing()
 )
 def test_what_is_not_stalled(rows: pd.DataFrame) -> None:
     assert stalled(rows, BUDGET) is None
+
+
+def sides(sighted: int, blinder: int, both: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows of two attacks on 60 examples: what falls to each alone, and to both."""
+
+    def rows(fallen: range) -> pd.DataFrame:
+        outcomes = ["succeeded" if i < both or i in fallen else "failed" for i in range(60)]
+        cells = [{"seed": 0, "example_id": str(i), "outcome": outcome} for i, outcome in enumerate(outcomes)]
+        return table(cells, EXAMPLES)
+
+    return rows(range(both, both + sighted)), rows(range(both + sighted, both + sighted + blinder))
+
+
+def test_a_blinder_attack_that_does_better_is_a_sign() -> None:
+    flag = outdone(*sides(sighted=2, blinder=20, both=10))
+    assert flag is not None
+    assert (flag.why, flag.value, flag.n) == ("outdone", pytest.approx(18 / 60), 60)
+
+
+@pytest.mark.parametrize(("sighted", "blinder"), [(20, 2), (5, 5), (0, 5), (0, 0)])
+def test_a_better_an_equal_and_a_chance_difference_are_none(sighted: int, blinder: int) -> None:
+    assert outdone(*sides(sighted, blinder, both=10)) is None
+
+
+def test_without_common_examples_there_is_no_sign() -> None:
+    sighted, _ = sides(0, 0)
+    assert outdone(sighted, sighted.iloc[:0]) is None
