@@ -72,7 +72,7 @@ def bench_attacks(
                 precision=chosen, threads=threads, control_examples=0,
             )  # fmt: skip
             plan = make_model_plan(asked, given, data, None)
-            for job in _jobs(plan):
+            for job in jobs_of(plan):
                 yield {
                     "attack": job.recipe.name,
                     "precision": chosen,
@@ -87,7 +87,8 @@ def _precisions(asked: Precision) -> tuple[Resolved, ...]:
     return ("fp32", "bf16") if has_bf16(default_device()) else ("fp32",)
 
 
-def _jobs(plan: ModelPlan) -> Iterator[AttackJob]:
+def jobs_of(plan: ModelPlan) -> Iterator[AttackJob]:
+    """A job for each attack of the plan, on the model's raw probabilities."""
     (task,) = plan.tasks
     for attack in plan.attacks:
         yield AttackJob(

@@ -54,6 +54,33 @@ def bench_attack_command(
     _show(records, form)
 
 
+@bench_app.command("memory")
+def bench_memory_command(
+    attacks: Annotated[
+        list[str] | None,
+        typer.Option("--attack", metavar="NAME", help="A recipe; may be repeated. deepwordbug by default."),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="PATH-OR-HUB", help="A sequence classifier; by default one that is trained first."),
+    ] = None,
+    data: Annotated[str, typer.Option(metavar="FILE-OR-HUB", help="Rows to attack.")] = "movie-sentiment",
+    examples: Annotated[int, typer.Option(metavar="N", min=1, help="Rows to attack, and ten times as many.")] = 200,
+    query_budget: Annotated[int, typer.Option(metavar="N", min=1, help="Most queries per example.")] = 30,
+    threads: ThreadsOption = 2,
+    form: FormOption = "text",
+) -> None:
+    """Peak memory of attacking some examples, and ten times as many: whether it grows with them."""
+    from asa_bench.benching.memory import bench_memory
+
+    quiet_libraries()
+    records = bench_memory(
+        attacks or ["deepwordbug"], model=model, data=data, examples=examples, query_budget=query_budget,
+        threads=threads,
+    )  # fmt: skip
+    _show(records, form)
+
+
 @bench_app.command("train")
 def bench_train_command(
     defences: Annotated[
