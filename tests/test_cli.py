@@ -90,7 +90,8 @@ def test_without_a_command_there_is_help(cli: Cli, arguments: list[str]) -> None
     [
         (
             ["quikstart"],
-            "unknown suite 'quikstart'; did you mean 'quickstart'? (known: asa, attacks, defences, quickstart)",
+            "unknown suite 'quikstart'; did you mean 'quickstart'? "
+            "(known: asa, attacks, defences, quickstart, whitebox)",
         ),
         (["no/such.toml"], "no/such.toml: no such suite file"),
         (["quickstart", "--set", "epochs"], "--set epochs: expected key=value"),

@@ -537,6 +537,7 @@ def test_exported_successes_are_data_to_train_on(cli: Cli, attacked: Run, tiny_s
     assert cli("export", attacked.path, "--format", "datasets", "--out", tmp_path / "more").code == 0
     suite = {**tiny_suite, "attack": [], "defence": [{"method": "baseline"}]}
     suite["task"] = {**suite["task"], "data": str(tmp_path / "more"), "text": ["text"], "label": "label"}
+    suite["task"]["clean_accuracy_floor"] = 0.0  # a handful of adversarial texts teach little
     done = asa_bench.run(suite, tmp_path / "run")
     assert done.info["warnings"] == []
     assert done.info["labels"] == {"reviews": ["neg", "pos"]}

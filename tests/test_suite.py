@@ -101,6 +101,7 @@ def test_resolved_has_every_default(data: Data) -> None:
         "temperature": "calibrated",
         "temperature_factor": 1.0,
         "protocol": "recipe",
+        "adversary": "off",
         "search": "recipe",
     }
 
