@@ -20,6 +20,7 @@ from asa_bench.reporting import (
     quality_tables,
     temperature_tables,
     white_box_tables,
+    worst_case_tables,
 )
 from asa_bench.reporting.drawing import Plot
 from asa_bench.reporting.figures import figures
@@ -123,6 +124,7 @@ def _tables(view: View) -> Iterator[Table]:
             yield accuracy_tables.attack_detail(view, chosen, name, title)
     yield from white_box_tables.strength_tables(view)
     makers = (
+        worst_case_tables.decided,
         effort_tables.limits,
         effort_tables.budgets,
         effort_tables.common,

@@ -50,6 +50,7 @@ def test_every_file_of_the_contract_is_written(make_run: MakeRun) -> None:
         "comparison",
         "paired-comparisons",
         "attacks",
+        "decided",
         "limits",
         "budgets",
         "common-examples",
