@@ -41,6 +41,10 @@ def bench_attack_command(
         int | None,
         typer.Option(metavar="N", min=4, help="Tokens to which stock pads; by default what the tokenizer says."),
     ] = None,
+    stock_examples: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Rows that stock attacks, too; by default all. It takes most time."),
+    ] = None,
     form: FormOption = "text",
 ) -> None:
     """Time attacks against stock TextAttack and the bare forward pass, on the same examples, seeds and budget."""
@@ -49,7 +53,7 @@ def bench_attack_command(
     quiet_libraries()
     records = bench_attacks(
         attacks or ["deepwordbug", "pwws"], model=model, data=data, examples=examples, query_budget=query_budget,
-        precision=precision, threads=threads, stock_length=stock_length,
+        precision=precision, threads=threads, stock_length=stock_length, stock_examples=stock_examples,
     )  # fmt: skip
     _show(records, form)
 

@@ -7,13 +7,16 @@ import pytest
 
 from tests.conftest import Cli
 
-KEYS = ["attack", "precision", "examples", "stock_length", "stock_examples_per_second", "examples_per_second",
-        "speedup", "forward_share", "identical"]  # fmt: skip
+KEYS = ["attack", "precision", "examples", "stock_examples", "stock_length", "stock_examples_per_second",
+        "examples_per_second", "speedup", "forward_share", "identical"]  # fmt: skip
 
 
-@pytest.mark.parametrize(("options", "padded_to"), [((), 40), (("--stock-length", 64), 64)])
+@pytest.mark.parametrize(
+    ("options", "compared", "padded_to"),
+    [((), 6, 40), (("--stock-length", 64), 6, 64), (("--stock-examples", 2), 2, 40)],
+)
 def test_bench_attack_says_how_it_compares_with_stock(
-    cli: Cli, checkpoint: Path, reviews: Path, options: tuple[object, ...], padded_to: int
+    cli: Cli, checkpoint: Path, reviews: Path, options: tuple[object, ...], compared: int, padded_to: int
 ) -> None:
     done = cli(
         "bench", "attack", "--attack", "deepwordbug", "--model", checkpoint, "--data", reviews / "test.csv",
@@ -24,7 +27,7 @@ def test_bench_attack_says_how_it_compares_with_stock(
     [record] = json.loads(done.out)
     assert list(record) == KEYS
     assert (record["attack"], record["precision"], record["examples"]) == ("deepwordbug", "fp32", 6)
-    assert (record["stock_length"], record["identical"]) == (padded_to, 1)
+    assert (record["stock_examples"], record["stock_length"], record["identical"]) == (compared, padded_to, 1)
     ratio = record["examples_per_second"] / record["stock_examples_per_second"]
     assert record["speedup"] == pytest.approx(ratio)
     assert record["forward_share"] > 0
