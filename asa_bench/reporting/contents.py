@@ -18,6 +18,7 @@ from asa_bench.reporting import (
     effort_tables,
     flag_tables,
     quality_tables,
+    rating_tables,
     temperature_tables,
     white_box_tables,
 )
@@ -127,6 +128,8 @@ def _tables(view: View) -> Iterator[Table]:
         effort_tables.budgets,
         effort_tables.common,
         quality_tables.quality,
+        rating_tables.rated,
+        rating_tables.rater_table,
         flag_tables.transfer_table,
         accuracy_tables.out_of_domain,
         temperature_tables.calibration,
