@@ -179,8 +179,8 @@ CARD_METRICS = {
 """What a model card tells, and in which words."""
 
 
-CELL_TABLES = {name: kind for name, kind in TABLES.items() if name not in ("results", "curves")}
-"""The tables that are put together from the cells; results and curves are counted from them."""
+CELL_TABLES = {name: kind for name, kind in TABLES.items() if name not in ("results", "curves", "ratings")}
+"""The tables that are put together from the cells; results and curves are counted from them, people's ratings stay."""
 
 
 def _gather(plan: Plan, directory: RunDirectory, name: str, portion: int | None = None) -> pd.DataFrame:

@@ -326,7 +326,7 @@ def test_a_directory_in_use(cli: Cli, tiny_suite: Data, tmp_path: Path) -> None:
     out.mkdir()
     with (out / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert cli("run", suite, "--out", out) == complaint(f"--out {out}: another asa-bench is writing there")
+        assert cli("run", suite, "--out", out) == complaint(f"{out}: another asa-bench is writing there")
     assert list(contents(out)) == [".lock"]
 
 

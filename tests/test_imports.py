@@ -23,7 +23,7 @@ LEVELS = (
     {"defences"},
     {"attacking"},
     {"probes"},
-    {"reporting", "tracking", "console"},
+    {"reporting", "tracking", "rating", "console"},
     {
         "suite",
         "suite_file",
@@ -45,7 +45,7 @@ LEVELS = (
 )
 """Parts of the package, lowest first: each may import its own level and those below."""
 
-FROM_RECORDS_ALONE = {"reporting", "tracking", "console"}
+FROM_RECORDS_ALONE = {"reporting", "tracking", "rating", "console"}
 """Parts that may import, of the levels below theirs, only the first two: they judge what was recorded."""
 
 HEAVY = ("torch", "transformers", "textattack")
@@ -162,7 +162,7 @@ assert exit_code() == 0
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], *([name, "--help"] for name in ("run", "list", "attack", "gate", "compare", "bench"))],
+    [["--help"], *([name, "--help"] for name in ("run", "list", "attack", "gate", "compare", "bench", "ratings"))],
     ids=" ".join,
 )
 def test_help_is_light(arguments: list[str]) -> None:
@@ -171,7 +171,9 @@ def test_help_is_light(arguments: list[str]) -> None:
 
 def light_modules() -> list[str]:
     stems = [
-        (part, path.stem) for part in ("records", "stats", "tracking") for path in (PACKAGE / part).glob("[a-z]*.py")
+        (part, path.stem)
+        for part in ("records", "stats", "tracking", "rating")
+        for path in (PACKAGE / part).glob("[a-z]*.py")
     ]
     return ["asa_bench.reporting.report", "asa_bench.reporting.terminal", *(f"asa_bench.{a}.{b}" for a, b in stems)]
 

@@ -262,7 +262,7 @@ def test_models_are_dropped_on_demand_and_made_again_when_needed(tiny_suite: dic
 def test_two_writers_do_not_share_a_directory(tiny_suite: dict[str, Any], finished: Run) -> None:
     from asa_bench.records.directory import RunDirectory
 
-    message = rf"^--out {finished.path}: another asa-bench is writing there$"
+    message = rf"^{finished.path}: another asa-bench is writing there$"
     with RunDirectory(finished.path).locked(), pytest.raises(InputError, match=message):
         run(tiny_suite, finished.path)
 

@@ -72,7 +72,7 @@ class RunDirectory:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise InputError(f"--out {self.path}: another asa-bench is writing there") from None
+                raise InputError(f"{self.path}: another asa-bench is writing there") from None
             self._sweep()
             yield
 

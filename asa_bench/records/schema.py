@@ -111,6 +111,25 @@ PROBES = pa.schema(
 number changed) and *unknown_words* are of one adversarial text. ``attack`` and ``example_id`` are null where a
 number is of neither."""
 
+RATINGS = pa.schema(
+    [
+        *_CELL_FIELDS,
+        ("attack", pa.string()),
+        ("example_id", pa.string()),
+        ("adversarial_text", pa.string()),
+        ("item", pa.string()),
+        ("control", pa.string()),
+        ("rater", pa.string()),
+        ("label_read", pa.int64()),
+        ("meaning", pa.int64()),
+        ("grammar", pa.int64()),
+    ]
+)
+"""What one person said of one pair of texts: the label read from the second (null: unclear), whether it kept the
+meaning of the first (1–5) and how well it reads (1–5). ``item``: what the sheet calls the pair. ``control`` is null for
+adversarial texts; *copy* (the text itself, but for a full stop) and *mismatch* (another example's text) belong to no
+model, so that their ``defence``, ``seed``, ``attack`` and ``adversarial_text`` are null."""
+
 ADDED = {"candidates", "trace", "moved", "truncated", "strength"}
 """Columns that runs of earlier versions do not have; they read as null."""
 

@@ -32,6 +32,7 @@ class Run:
     maps: pd.DataFrame = field(default_factory=lambda: schema.table([], schema.MAPS))
     curves: pd.DataFrame = field(default_factory=lambda: schema.table([], schema.CURVES))
     probes: pd.DataFrame = field(default_factory=lambda: schema.table([], schema.PROBES))
+    ratings: pd.DataFrame = field(default_factory=lambda: schema.table([], schema.RATINGS))
 
     @property
     def suite(self) -> dict[str, Any]:
@@ -57,6 +58,7 @@ TABLES: dict[str, pa.Schema] = {
     "maps": schema.MAPS,
     "curves": schema.CURVES,
     "probes": schema.PROBES,
+    "ratings": schema.RATINGS,
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from asa_bench.records.schema import CURVES, MAPS, PROBES, VIEWS, table
+from asa_bench.records.schema import CURVES, MAPS, PROBES, RATINGS, VIEWS, table
 from asa_bench.records.store import Run
 from asa_bench.stats.intervals import Estimate
 
@@ -31,6 +31,7 @@ class View:
     maps: pd.DataFrame = field(default_factory=lambda: table([], MAPS))
     curves: pd.DataFrame = field(default_factory=lambda: table([], CURVES))
     probes: pd.DataFrame = field(default_factory=lambda: table([], PROBES))
+    ratings: pd.DataFrame = field(default_factory=lambda: table([], RATINGS))
 
     @property
     def title(self) -> str:
@@ -165,7 +166,7 @@ def _view(run: Run, task: str, encoder: str) -> View:
     def part(frame: pd.DataFrame) -> pd.DataFrame:
         return frame[(frame["task"] == task) & (frame["encoder"] == encoder)]
 
-    frames = (run.results, run.examples, run.training, run.views, run.maps, run.curves, run.probes)
+    frames = (run.results, run.examples, run.training, run.views, run.maps, run.curves, run.probes, run.ratings)
     return View(task, encoder, run.info, *map(part, frames))
 
 

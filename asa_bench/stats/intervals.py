@@ -30,8 +30,8 @@ class Estimate(NamedTuple):
     n: int
 
 
-def wilson(successes: int, n: int) -> Interval | None:
-    """Wilson's score interval (1927) of a proportion; None when ``n`` is 0.
+def wilson(successes: float, n: int) -> Interval | None:
+    """Wilson's score interval (1927) of a proportion; None when ``n`` is 0. Successes may count in part.
 
     Raises:
         ValueError: unless 0 <= successes <= n.

@@ -12,12 +12,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import binom
 
 from asa_bench.stats.aggregate import combine
-from asa_bench.stats.intervals import Estimate, wilson
+from asa_bench.stats.intervals import Estimate, proportion, wilson
 from asa_bench.stats.paired import ALPHA, combine_seeds, examples_needed, holm, smallest_difference
+from asa_bench.stats.ratings import accepted_robust_accuracy
 
 from .known_truth import Array, mcnemar_p, p_values, study
 
@@ -166,3 +168,22 @@ def test_5_points_on_500_examples(share: float, power: float) -> None:
     """What planning tells: docs/numbers.md."""
     found = (p_values(500, share, 0.05) < ALPHA).mean()
     assert found == pytest.approx(power, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("robust", "fell", "accepted", "rated"),
+    [(0.2, 0.65, 0.7, 20), (0.05, 0.75, 0.9, 50), (0.4, 0.45, 0.4, 10), (0.1, 0.75, 0.5, 200)],
+)
+def test_robust_accuracy_of_accepted_texts_covers_at_least_95_percent(
+    robust: float, fell: float, accepted: float, rated: int
+) -> None:
+    """200 examples; ``rated`` of the successes are shown to people, or all where there are fewer."""
+    rng = np.random.default_rng(0)
+    outcomes = np.array(["failed", "succeeded", "skipped"], dtype=object)
+    found = []
+    for counts in rng.multinomial(200, [robust, fell, 1 - robust - fell], 4_000):
+        rows = pd.DataFrame({"outcome": np.repeat(outcomes, counts), "seed": 0})
+        seen = min(rated, int(counts[1]))
+        estimate = accepted_robust_accuracy(rows, proportion(int(rng.binomial(seen, accepted)), seen))
+        found.append((estimate.low, estimate.high))
+    assert 0.95 <= covered(found, robust + fell * (1 - accepted)) <= 0.995
