@@ -76,8 +76,9 @@ def bench_training(
 ) -> list[dict[str, Any]]:
     """Time and peak memory of each method's step over the baseline's, on the same batches.
 
-    The methods take turns on every batch, in one process. The time ratio is the median over batches of the ratio
-    within the batch; the memory is that of parameters, optimizer and what a step has allocated at its peak.
+    The methods take turns on every batch, in one process, each batch beginning with another one, after a step that is
+    not timed: the first step on tensors of a new shape costs more. The time ratio is the median over batches of the
+    ratio within the batch; the memory is that of parameters, optimizer and what a step has allocated at its peak.
 
     Args:
         methods: names of the registry; all by default. The baseline and the idle hooks are always there.
@@ -105,10 +106,16 @@ def bench_training(
         for _ in range(WARM_UP):
             trainee.step(first)
         trainee.peak = standing_bytes(trainee.descent.optimizer) + peak_bytes(partial(trainee.step, first))
-    for batch in batches[:steps]:
-        for trainee in trainees:
+    for turn, batch in enumerate(batches[:steps]):
+        trainees[0].step(batch)
+        for trainee in _from(turn, trainees):
             trainee.seconds.append(_seconds(partial(trainee.step, batch)))
     return [_record(trainee, trainees[0], resolved) for trainee in trainees]
+
+
+def _from(place: int, trainees: Sequence[Trainee]) -> list[Trainee]:
+    first = place % len(trainees)
+    return [*trainees[first:], *trainees[:first]]
 
 
 def _record(trainee: Trainee, base: Trainee, precision: str) -> dict[str, Any]:
