@@ -126,7 +126,8 @@ def finish(plan: Plan, directory: RunDirectory, info: dict[str, Any]) -> Run:
         write_table(directory.path / f"{name}.parquet", frame, CELL_TABLES[name])
     invalid = invalid_attacks(tables["examples"], info["suite"])
     worst_case = [attack.name for attack in plan.attacks if attack.kind == "text"]
-    metrics = results(tables["examples"], tables["predictions"], tables["calibration"], worst_case, invalid)
+    external = read_table(directory.path / "external.parquet", schema.EXTERNAL)
+    metrics = results(tables["examples"], tables["predictions"], tables["calibration"], worst_case, invalid, external)
     write_table(directory.path / "results.parquet", metrics, schema.RESULTS)
     write_table(directory.path / "curves.parquet", _curves(plan, directory, worst_case), schema.CURVES)
     write_csv(directory.path / "results.csv", metrics)
@@ -179,8 +180,11 @@ CARD_METRICS = {
 """What a model card tells, and in which words."""
 
 
-CELL_TABLES = {name: kind for name, kind in TABLES.items() if name not in ("results", "curves", "ratings")}
-"""The tables that are put together from the cells; results and curves are counted from them, people's ratings stay."""
+OTHERS = ("results", "curves", "ratings", "external")
+"""Results and curves are counted from the other tables; what people and others brought stays."""
+
+CELL_TABLES = {name: kind for name, kind in TABLES.items() if name not in OTHERS}
+"""The tables that are put together from the cells."""
 
 
 def _gather(plan: Plan, directory: RunDirectory, name: str, portion: int | None = None) -> pd.DataFrame:

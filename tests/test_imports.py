@@ -37,6 +37,7 @@ LEVELS = (
         "running",
         "benchmark",
         "model_run",
+        "external",
         "estimate",
         "catalogue",
     },

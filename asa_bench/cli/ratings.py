@@ -28,8 +28,8 @@ def sheet_command(
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the choice and the order.")] = 0,
 ) -> None:
     """Write a blinded sheet of original and adversarial texts for people to rate."""
-    from asa_bench.rating.items import finished_run
     from asa_bench.rating.sheet import write_sheet
+    from asa_bench.records.store import finished_run
 
     pairs = write_sheet(finished_run(run), out, per_attack, controls, seed)
     texts = int(pairs["control"].isna().sum())

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 
-from asa_bench.core.errors import InputError
 from asa_bench.core.fingerprint import fingerprint
 from asa_bench.records.schema import CELL
-from asa_bench.records.store import Run, load_run
+from asa_bench.records.store import Run
 from asa_bench.reporting.view import views
 from asa_bench.stats.ratings import COPY, MISMATCH
 
@@ -18,18 +15,6 @@ TEXT = [*CELL, "attack", "protocol", "example_id", "adversarial_text"]
 
 CONTROL = ["task", "encoder", "example_id", "control"]
 """What makes a control an item: it belongs to no model."""
-
-
-def finished_run(path: Any) -> Run:
-    """A run directory whose run came to its end.
-
-    Raises:
-        InputError: when it is none, or not finished.
-    """
-    run = load_run(path)
-    if not run.info.get("end"):
-        raise InputError(f"{run.path}: the run is not finished; run the same command to go on")
-    return run
 
 
 def originals(run: Run) -> pd.DataFrame:

@@ -16,11 +16,11 @@ import pandas as pd
 from asa_bench.core.errors import InputError
 from asa_bench.core.files import read_text
 from asa_bench.core.registry import nearest
-from asa_bench.rating.items import finished_run, items
+from asa_bench.rating.items import items
 from asa_bench.rating.sheet import FILLED, UNCLEAR, label_names, safe
 from asa_bench.records.directory import RunDirectory
 from asa_bench.records.schema import RATINGS, table
-from asa_bench.records.store import Run, concatenate, load_run, write_table
+from asa_bench.records.store import Run, concatenate, finished_run, load_run, write_table
 
 NEEDED = ("item", *FILLED, "rater")
 """Columns that are read; the texts are taken from the run."""

@@ -133,6 +133,20 @@ model, so that their ``defence``, ``seed``, ``attack`` and ``adversarial_text`` 
 ADDED = {"candidates", "trace", "moved", "truncated", "strength"}
 """Columns that runs of earlier versions do not have; they read as null."""
 
+EXTERNAL = pa.schema(
+    [
+        *_CELL_FIELDS,
+        ("name", pa.string()),
+        ("example_id", pa.string()),
+        ("label", pa.int64()),
+        ("adversarial_text", pa.string()),
+        ("prediction", pa.int64()),
+        ("confirmed", pa.bool_()),
+    ]
+)
+"""Adversarial texts that were found elsewhere, one per row and model that was asked about it. ``name`` is what the user
+calls where they come from; ``prediction`` the model's answer; ``confirmed``: it was right before and is wrong now."""
+
 CALIBRATION = pa.schema([*_CELL_FIELDS, ("temperature", pa.float64()), ("validation_loss", pa.float64())])
 """One row per model: the temperature fitted on validation and the validation cross-entropy at temperature 1 (nats)."""
 

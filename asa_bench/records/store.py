@@ -33,6 +33,7 @@ class Run:
     curves: pd.DataFrame = field(default_factory=lambda: schema.table([], schema.CURVES))
     probes: pd.DataFrame = field(default_factory=lambda: schema.table([], schema.PROBES))
     ratings: pd.DataFrame = field(default_factory=lambda: schema.table([], schema.RATINGS))
+    external: pd.DataFrame = field(default_factory=lambda: schema.table([], schema.EXTERNAL))
 
     @property
     def suite(self) -> dict[str, Any]:
@@ -59,6 +60,7 @@ TABLES: dict[str, pa.Schema] = {
     "curves": schema.CURVES,
     "probes": schema.PROBES,
     "ratings": schema.RATINGS,
+    "external": schema.EXTERNAL,
 }
 
 
@@ -126,6 +128,18 @@ def load_run(path: str | Path) -> Run:
             raise DamagedRunError(f"{folder / name}.parquet: missing, though its cells are done")
     tables = {name: read_table(folder / f"{name}.parquet", kind) for name, kind in TABLES.items()}
     return Run(path=folder, info=info, **tables)
+
+
+def finished_run(path: str | Path) -> Run:
+    """A run directory whose run came to its end.
+
+    Raises:
+        InputError: when it is none, or not finished.
+    """
+    run = load_run(path)
+    if not run.info.get("end"):
+        raise InputError(f"{run.path}: the run is not finished; run the same command to go on")
+    return run
 
 
 def read_table(path: Path, kind: pa.Schema) -> pd.DataFrame:

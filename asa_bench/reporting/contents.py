@@ -16,6 +16,7 @@ from asa_bench.reporting import (
     comparison_tables,
     cost_tables,
     effort_tables,
+    external_tables,
     flag_tables,
     quality_tables,
     rating_tables,
@@ -126,6 +127,7 @@ def _tables(view: View) -> Iterator[Table]:
     yield from white_box_tables.strength_tables(view)
     makers = (
         worst_case_tables.decided,
+        external_tables.external,
         effort_tables.limits,
         effort_tables.budgets,
         effort_tables.common,

@@ -45,7 +45,9 @@ def merged(runs: Sequence[Run]) -> Run:
     frames = {name: [getattr(run, name) for run in named.values()] for name in TABLES}
     tables = {name: concatenate(frames[name], kind) for name, kind in TABLES.items()}
     text = {str(entry_name(entry)) for entry in info["suite"]["attack"] if entry.get("kind", "text") == "text"}
-    tables["results"] = with_worst_case(tables["results"], tables["examples"], text, info["invalid"])
+    tables["results"] = with_worst_case(
+        tables["results"], tables["examples"], text, info["invalid"], tables["external"]
+    )
     tables["curves"] = _curves(tables["curves"])
     return Run(path=runs[0].path, info=info, **tables)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from asa_bench.records.schema import CURVES, MAPS, PROBES, RATINGS, VIEWS, table
+from asa_bench.records.schema import CURVES, EXTERNAL, MAPS, PROBES, RATINGS, VIEWS, table
 from asa_bench.records.store import Run
 from asa_bench.stats.intervals import Estimate
 
@@ -32,6 +32,7 @@ class View:
     curves: pd.DataFrame = field(default_factory=lambda: table([], CURVES))
     probes: pd.DataFrame = field(default_factory=lambda: table([], PROBES))
     ratings: pd.DataFrame = field(default_factory=lambda: table([], RATINGS))
+    external: pd.DataFrame = field(default_factory=lambda: table([], EXTERNAL))
 
     @property
     def title(self) -> str:
@@ -166,8 +167,9 @@ def _view(run: Run, task: str, encoder: str) -> View:
     def part(frame: pd.DataFrame) -> pd.DataFrame:
         return frame[(frame["task"] == task) & (frame["encoder"] == encoder)]
 
-    frames = (run.results, run.examples, run.training, run.views, run.maps, run.curves, run.probes, run.ratings)
-    return View(task, encoder, run.info, *map(part, frames))
+    frames = (run.results, run.examples, run.training, run.views, run.maps, run.curves)
+    further = (run.probes, run.ratings, run.external)
+    return View(task, encoder, run.info, *map(part, frames + further))
 
 
 def _entries(info: Mapping[str, Any], kind: str) -> list[Mapping[str, Any]]:

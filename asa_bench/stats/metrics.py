@@ -23,6 +23,10 @@ TEST = "test"
 PLACE = ("task", "encoder", "attack")
 """What names an attack, over all models."""
 
+WORST = "worst_case_accuracy"
+EXTERNAL_WORST = "external_worst_case_accuracy"
+"""The worst case, and the worst case with what was found elsewhere."""
+
 VALIDATION = "validation"
 """``dataset`` of the validation set; the others are out-of-domain."""
 
@@ -33,6 +37,7 @@ def results(
     calibration: pd.DataFrame,
     worst_case_attacks: Collection[str] | None = None,
     invalid: Collection[Mapping[str, str]] = (),
+    external: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """All metrics of a run, per seed and over seeds, as a table of the schema ``RESULTS``.
 
@@ -43,6 +48,7 @@ def results(
         worst_case_attacks: names of the attacks that enter the worst case (those of kind *text*); None means all.
         invalid: ``task, encoder, attack`` of attacks that did nothing: they have no robust accuracy, and enter no
             worst case.
+        external: texts that were found elsewhere (schema ``EXTERNAL``).
     """
     void = {(entry["task"], entry["encoder"], entry["attack"]) for entry in invalid}
     rows: list[Row] = []
@@ -52,7 +58,7 @@ def results(
         rows += _rows(cell, _number("calibration_temperature", group["temperature"]))
     for cell, group in _cells(examples, [*CELL, "attack"]):
         rows += _rows(cell, attack_metrics(group, valid=_place(cell) not in void))
-    rows += _worst_case_rows(_measured(examples, void), worst_case_attacks)
+    rows += _worst_case_rows(_measured(examples, void), worst_case_attacks, external)
     return over_seeds(table(rows, RESULTS))
 
 
@@ -61,14 +67,15 @@ def with_worst_case(
     examples: pd.DataFrame,
     worst_case_attacks: Collection[str],
     invalid: Collection[Mapping[str, str]] = (),
+    external: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """Results of several runs as those of one: metrics per seed as ``recorded``, worst case and aggregates anew.
+    """Results of one run or several with metrics per seed as ``recorded``, worst case and aggregates anew.
 
     The other arguments are those of :func:`results`.
     """
-    kept = recorded[recorded["seed"].notna() & (recorded["metric"] != "worst_case_accuracy")]
+    kept = recorded[recorded["seed"].notna() & ~recorded["metric"].isin([WORST, EXTERNAL_WORST])]
     void = {(entry["task"], entry["encoder"], entry["attack"]) for entry in invalid}
-    worst = table(_worst_case_rows(_measured(examples, void), worst_case_attacks), RESULTS)
+    worst = table(_worst_case_rows(_measured(examples, void), worst_case_attacks, external), RESULTS)
     return over_seeds(concatenate([kept, worst], RESULTS))
 
 
@@ -139,7 +146,9 @@ def robust_under_all(examples: pd.DataFrame, attacks: Collection[str]) -> pd.Ser
     return robust.sort_index()
 
 
-def _worst_case_rows(examples: pd.DataFrame, chosen: Collection[str] | None) -> list[Row]:
+def _worst_case_rows(
+    examples: pd.DataFrame, chosen: Collection[str] | None, external: pd.DataFrame | None
+) -> list[Row]:
     """A model that lacks one of its task's attacks gets no worst case: it would be over another set."""
     rows: list[Row] = []
     if chosen is not None:
@@ -149,8 +158,18 @@ def _worst_case_rows(examples: pd.DataFrame, chosen: Collection[str] | None) -> 
         for cell, model in _cells(group, CELL):
             robust = robust_under_all(model, attacks)
             if len(robust):
-                rows += _rows(cell, iter([("worst_case_accuracy", _share(robust))]))
+                rows += _rows(cell, iter([(WORST, _share(robust)), *_lowered(cell, robust, external)]))
     return rows
+
+
+def _lowered(cell: Row, robust: pd.Series, external: pd.DataFrame | None) -> Named:
+    """The worst case of a model with what was found elsewhere: an example that is lost stays lost."""
+    if external is None:
+        return
+    own = external[(external[CELL] == pd.Series(cell)).all(axis=1)]
+    if len(own):
+        broken = own.loc[own["confirmed"], "example_id"]
+        yield EXTERNAL_WORST, _share(robust & ~robust.index.isin(broken))
 
 
 def _right_before(rows: pd.DataFrame) -> pd.Series:

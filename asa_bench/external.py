@@ -1,0 +1,187 @@
+"""Adversarial texts that somebody found elsewhere: asked of a run's models again, they may lower its worst case."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import pandas as pd
+import torch
+
+from asa_bench.attacking.rows import split
+from asa_bench.core.errors import InputError
+from asa_bench.core.registry import nearest
+from asa_bench.model_plan import given_checkpoint
+from asa_bench.models.checkpoint import weights_digest
+from asa_bench.models.classifier import Classifier, load_classifier
+from asa_bench.models.encoder import EncoderSettings, checkpoint_digest
+from asa_bench.models.kinds import kernel
+from asa_bench.records.directory import RunDirectory
+from asa_bench.records.schema import CELL, EXTERNAL, RESULTS, table
+from asa_bench.records.store import Run, concatenate, finished_run, load_run, write_csv, write_table
+from asa_bench.stats.metrics import with_worst_case
+from asa_bench.tasks.rows import read_rows
+
+NAME = re.compile(r"\w[\w.-]{0,59}")
+"""What external results may be called: safe in tables."""
+
+PLACES = ("task", "encoder", "defence", "seed")
+"""Columns that say which models a text is meant for; where one is missing or empty, for all."""
+
+ORIGINALS = ("example_id", "original_text")
+"""Columns that say which example a text was made from; one is enough."""
+
+
+class Claim(NamedTuple):
+    """A text that is said to mislead a model, and the attacked example that it was made from."""
+
+    model: tuple[str, str, str, int]
+    """Task, encoder, defence and seed."""
+    example_id: str
+    label: int
+    right_before: bool
+    text: str
+
+
+def import_external(path: str | Path, file: Path, name: str) -> Run:
+    """Ask the models of the run at ``path`` about the texts in ``file``; what misleads them lowers the worst case.
+
+    Texts that were there under the same ``name`` are replaced. Nothing that a run measured itself changes.
+
+    Args:
+        path: a finished run whose checkpoints are there.
+        file: CSV, TSV, JSONL or Parquet with ``adversarial_text``, ``example_id`` or ``original_text``, and, for texts
+            that are meant for some models only, ``defence``, ``seed``, ``task``, ``encoder``.
+        name: what the report calls these results.
+
+    Raises:
+        InputError: for a wrong name or row, a run that is not finished or in use, a checkpoint that is not there or
+            has changed. Nothing is written then.
+    """
+    if not NAME.fullmatch(name):
+        raise InputError("--name: expected letters, digits and . _ -, at most 60")
+    finished_run(path)
+    with RunDirectory(Path(path)).locked():
+        run = finished_run(path)
+        claims = list(_Reader(run, file).claims())
+        rows = [{**row, "name": name} for row in _asked(run, claims)]
+        kept = run.external[run.external["name"] != name]
+        external = concatenate([kept, table(rows, EXTERNAL)], EXTERNAL)
+        text = [entry["name"] for entry in run.suite["attack"] if entry.get("kind", "text") == "text"]
+        results = with_worst_case(run.results, run.examples, text, run.info.get("invalid") or (), external)
+        write_table(run.path / "external.parquet", external, EXTERNAL)
+        write_table(run.path / "results.parquet", results, RESULTS)
+        write_csv(run.path / "results.csv", results)
+        return load_run(path)
+
+
+class _Reader:
+    """Reads a file's rows against what a run attacked."""
+
+    def __init__(self, run: Run, file: Path) -> None:
+        self._file = file
+        attacked = run.worded[run.worded["outcome"].isin(["succeeded", "failed", "skipped"])]
+        self._examples = attacked.drop_duplicates([*CELL, "example_id"])
+
+    def claims(self) -> Iterator[Claim]:
+        """One for each row and model that it is meant for."""
+        frame = read_rows(self._file)
+        self._check_columns(list(map(str, frame.columns)))
+        for number, row in enumerate(frame.to_dict("records"), start=1):
+            given = {str(key): value for key, value in row.items() if not _empty(value)}
+            yield from self._of_row(number, given)
+
+    def _check_columns(self, columns: Sequence[str]) -> None:
+        for needed in (("adversarial_text",), ORIGINALS):
+            if not set(needed) & set(columns):
+                raise InputError(f"{self._file}: no column '{needed[0]}'{nearest(needed[0], columns)}")
+
+    def _of_row(self, number: int, given: Mapping[str, Any]) -> Iterator[Claim]:
+        place = f"{self._file}: row {number}: field"
+        if not isinstance(given.get("adversarial_text"), str):
+            raise InputError(f"{place} 'adversarial_text': expected a text")
+        rows = self._examples
+        for column in PLACES:
+            if column in given:
+                rows = rows[rows[column].astype(str) == str(given[column])]
+                if rows.empty:
+                    raise InputError(f"{place} '{column}': nothing attacked in this run is of '{given[column]}'")
+        column = next((name for name in ORIGINALS if name in given), None)
+        if column is None:
+            raise InputError(f"{place} '{ORIGINALS[0]}' is empty")
+        found = rows[rows[column] == str(given[column])]
+        if found.empty:
+            raise InputError(f"{place} '{column}': no such example was attacked there")
+        for known in found.to_dict("records"):
+            yield Claim(
+                tuple(known[name] for name in CELL), str(known["example_id"]), int(known["label"]),
+                known["original_prediction"] == known["label"], given["adversarial_text"],
+            )  # fmt: skip
+
+
+def _empty(value: Any) -> bool:
+    return value is None or value == "" or (isinstance(value, float) and pd.isna(value))
+
+
+def _asked(run: Run, claims: Sequence[Claim]) -> Iterator[dict[str, Any]]:
+    """What each model answers, as rows of ``EXTERNAL`` but for the name."""
+    models: dict[tuple[str, str, str, int], list[Claim]] = {}
+    for claim in dict.fromkeys(claims):
+        models.setdefault(claim.model, []).append(claim)
+    asking = _Models(run)
+    for model, own in models.items():
+        cell = dict(zip(CELL, model, strict=True))
+        texts = [tuple(split(claim.text, asking.fields(model[0]))) for claim in own]
+        answers = asking.classifier(*model).logits(texts).argmax(dim=1).tolist()
+        for claim, prediction in zip(own, answers, strict=True):
+            confirmed = claim.right_before and prediction != claim.label
+            found = {"prediction": prediction, "confirmed": confirmed, "label": claim.label}
+            yield {**cell, "example_id": claim.example_id, "adversarial_text": claim.text, **found}
+
+
+class _Models:
+    """The run's models, as they were when the run asked them."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        torch.set_num_threads(run.info["resolved"]["threads"])
+
+    def fields(self, task: str) -> int:
+        """Text fields of an example."""
+        return len(self._entry("task", task)["text"])
+
+    def classifier(self, task: str, encoder: str, defence: str, seed: int) -> Classifier:
+        """A model that was attacked.
+
+        Raises:
+            InputError: when its checkpoint is not there, or is another one now.
+        """
+        resolved = self._run.info["resolved"]
+        device = torch.device(resolved["device"])
+        entry, cell = self._entry("defence", defence), f"{task}/{encoder}/{defence}/{seed}"
+        folder = self._given(entry) if entry["method"] == "given" else self._run.path / "models" / cell
+        if not folder.is_dir():
+            raise InputError(f"{folder}: no checkpoint there to ask; the run did not keep it")
+        kernel_ = kernel(folder, self._attention(encoder), device)
+        classifier = load_classifier(folder, resolved["precision"], device, kernel_)
+        weights = RunDirectory(self._run.path).state(f"train/{cell}").get("weights")
+        if weights is not None and weights != weights_digest(classifier.model):
+            raise InputError(f"{folder}: no longer the model that was attacked")
+        return classifier
+
+    def _attention(self, encoder: str) -> Literal["auto", "eager", "sdpa"]:
+        entries = (
+            entry for entry in self._run.suite["encoder"] if EncoderSettings(name=entry["name"]).label == encoder
+        )
+        return next((entry["attention"] for entry in entries if "attention" in entry), "auto")
+
+    def _entry(self, kind: str, name: str) -> Mapping[str, Any]:
+        return next(entry for entry in self._run.suite[kind] if entry["name"] == name)
+
+    def _given(self, entry: Mapping[str, Any]) -> Path:
+        folder = given_checkpoint(entry["model"]).folder
+        if folder is None or checkpoint_digest(folder) != entry["digest"]:
+            raise InputError(f"{entry['model']}: no longer the model that was attacked")
+        return folder
