@@ -27,11 +27,18 @@ class Engine:
         job: what to do.
         classifier: the model that is attacked.
         on_call: told of every sign of life, often.
+        scheduler: runs the searches; by default a new one.
     """
 
-    def __init__(self, job: AttackJob, classifier: TextClassifier, on_call: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        job: AttackJob,
+        classifier: TextClassifier,
+        on_call: Callable[[], None] = lambda: None,
+        scheduler: Scheduler[Row] | None = None,
+    ) -> None:
         self._job = job
-        self._scheduler: Scheduler[Row] = Scheduler(job.in_flight, on_call)
+        self._scheduler = scheduler or Scheduler(job.in_flight, on_call)
         known = job.adversary
         if known is not None:
             assert isinstance(classifier, Classifier)  # only models that were trained here have one

@@ -6,8 +6,8 @@ import copy
 import logging
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -18,20 +18,25 @@ import torch
 from asa_bench.assets import MANIFEST
 from asa_bench.assets.textattack_home import import_textattack, no_nltk_downloads
 from asa_bench.attacking.job import AttackJob
+from asa_bench.attacking.recipe import recipes
 from asa_bench.attacking.rows import Row
+from asa_bench.attacking.scheduler import Scheduler
 from asa_bench.benching.model import trained_baseline
 from asa_bench.core.errors import InputError
 from asa_bench.core.seeding import kept_random_state
 from asa_bench.model_plan import ModelPlan, given_checkpoint, make_model_plan
 from asa_bench.model_settings import ModelRun
-from asa_bench.models.batched import Text
-from asa_bench.models.batching import Encoded, batches
+from asa_bench.models.batching import Batchable, Encoded, answers, batches
 from asa_bench.models.classifier import Classifier, load_classifier
 from asa_bench.models.kinds import positions
 from asa_bench.models.precision import Precision, Resolved, autocast, default_device, has_bf16
+from asa_bench.models.sentences import SentenceModel, mean_pooled
 from asa_bench.tasks.movie_sentiment import NAME
 
 Result = TypeVar("Result")
+
+ATTACKS = ("deepwordbug", "pwws", "textfooler-embedded")
+"""What is timed by default, as far as it can run here."""
 
 WARM_UP = 2
 """Examples that are attacked before anything is timed, so that no one pays for loading libraries and lexicons."""
@@ -44,7 +49,7 @@ ALIKE = ("outcome", "adversarial_text", "queries")
 
 
 def bench_attacks(
-    attacks: Sequence[str],
+    attacks: Sequence[str] | None,
     *,
     model: str | None = None,
     data: str = NAME,
@@ -58,7 +63,7 @@ def bench_attacks(
     """Time each attack in each precision; one record each, as it is done.
 
     Args:
-        attacks: recipes.
+        attacks: recipes; by default those of :data:`ATTACKS` that lack nothing here.
         model: a folder or Hub name of a sequence classifier; by default the shipped encoder, trained for a short while.
         data: rows to attack.
         examples: how many of them.
@@ -72,11 +77,12 @@ def bench_attacks(
     Raises:
         InputError: for anything wrong with model, data or recipes.
     """
+    chosen_attacks = attacks or [name for name in ATTACKS if not recipes()[name].lacks()]
     with tempfile.TemporaryDirectory() as scratch, kept_random_state():
         given = given_checkpoint(model or str(trained_baseline(Path(scratch) / "model", threads)))
         for chosen in _precisions(precision):
             asked = ModelRun(
-                attack=tuple(attacks), examples=examples, query_budget=query_budget, temperature="raw",
+                attack=tuple(chosen_attacks), examples=examples, query_budget=query_budget, temperature="raw",
                 precision=chosen, threads=threads, control_examples=0,
             )  # fmt: skip
             plan = make_model_plan(asked, given, data, None)
@@ -119,13 +125,13 @@ def measured(job: AttackJob, stock_length: int | None = None, stock_examples: in
     library = import_textattack(name for name in job.recipe.assets if MANIFEST[name].layout)
     library.shared.logger.setLevel(logging.ERROR)  # it does not know our classes, and says so
     torch.set_num_threads(job.threads)
-    loaded = load_classifier(job.checkpoint, job.precision, torch.device(job.device), job.attention)
-    stock_classifier = _padding_to(stock_length, loaded)
+    classifier = load_classifier(job.checkpoint, job.precision, torch.device(job.device), job.attention)
+    stock_classifier = _padding_to(stock_length, classifier)
     warm_up, compared = (job.model_copy(update={"examples": job.examples[:n]}) for n in (WARM_UP, stock_examples))
-    _engine_rows(warm_up, loaded)
+    _engine_rows(warm_up, classifier)
     _stock_rows(warm_up, stock_classifier)
-    stock, stock_seconds = _timed(lambda: _stock_rows(compared, stock_classifier))
-    rows, seconds = _timed(lambda: _engine_rows(compared, loaded))
+    stock, stock_seconds = _timed(partial(_stock_rows, compared, stock_classifier))
+    rows, seconds = _timed(partial(_engine_rows, compared, classifier))
     count = len(compared.examples)
     return {
         "stock_examples": count,
@@ -133,29 +139,28 @@ def measured(job: AttackJob, stock_length: int | None = None, stock_examples: in
         "stock_examples_per_second": count / stock_seconds,
         "examples_per_second": count / seconds,
         "speedup": stock_seconds / seconds,
-        "forward_share": _forward_share(job, loaded),
+        "forward_share": _forward_share(job, classifier),
         "identical": sum(_alike(stock[name], row) for name, row in rows.items()) / count,
     }
 
 
-def _forward_share(job: AttackJob, loaded: Classifier) -> float:
-    """Time of the bare forward pass over the attack's: the median of a few, each taken right after the other.
+def _forward_share(job: AttackJob, classifier: Classifier) -> float:
+    """Time of the bare forward passes over the attack's: the median of a few, each taken right after the other.
 
-    The forward pass is over the distinct texts that the attack asks for, tokenized beforehand, in full batches.
+    They are over the distinct items that the attack asks its models for, tokenized beforehand, in full batches.
     """
     shares = []
     for _ in range(ROUNDS):
-        classifier = Recording(**vars(loaded))
-        _, seconds = _timed(partial(_engine_rows, job, classifier))
-        full = [batch for _, batch in batches(loaded.encode([*classifier.asked]), loaded.batch_size)]
-        _, bare = _timed(partial(_forward_all, loaded, full))
+        recorder = Recorder(job.in_flight)
+        _, seconds = _timed(partial(_engine_rows, job, classifier, recorder))
+        _, bare = _timed(partial(_forward_all, list(recorder.batches())))
         shares.append(bare / seconds)
     return median(shares)
 
 
-def _forward_all(classifier: Classifier, full: Sequence[Sequence[Encoded]]) -> None:
-    for batch in full:
-        classifier.forward(batch)
+def _forward_all(full: Sequence[tuple[Batchable, list[Encoded]]]) -> None:
+    for model, batch in full:
+        model.forward(batch)
 
 
 def _padding_to(length: int | None, classifier: Classifier) -> Classifier:
@@ -167,23 +172,31 @@ def _padding_to(length: int | None, classifier: Classifier) -> Classifier:
     return replace(classifier, tokenizer=tokenizer)
 
 
-@dataclass(frozen=True)
-class Recording(Classifier):
-    """A classifier that remembers the texts it was asked for, each once."""
+class Recorder(Scheduler[Row]):
+    """A scheduler that remembers what each model was asked, each item once."""
 
-    asked: dict[Text, None] = field(default_factory=dict)
+    def __init__(self, in_flight: int) -> None:
+        super().__init__(in_flight)
+        self._asked: dict[int, tuple[Batchable, dict[Hashable, None]]] = {}
+        """By the identity of the model, which is kept with its items."""
 
-    def encode(self, texts: Sequence[Text]) -> list[Encoded]:
-        """Token ids of each text."""
-        self.asked.update(dict.fromkeys(texts))
-        return super().encode(texts)
+    def ask(self, model: Batchable, items: Sequence[Hashable]) -> list[Any]:
+        """The model's answer to each of ``items``."""
+        self._asked.setdefault(id(model), (model, {}))[1].update(dict.fromkeys(items))
+        return super().ask(model, items)
+
+    def batches(self) -> Iterator[tuple[Batchable, list[Encoded]]]:
+        """All that was asked, with the model that was: in full batches, by the rule that shapes them in an attack."""
+        for model, items in self._asked.values():
+            for _, batch in batches(model.encode([*items]), model.batch_size):
+                yield model, batch
 
 
-def _engine_rows(job: AttackJob, classifier: Classifier) -> dict[str, Row]:
+def _engine_rows(job: AttackJob, classifier: Classifier, recorder: Recorder | None = None) -> dict[str, Row]:
     from asa_bench.attacking.engine import Engine
 
     rows: list[Row] = []
-    Engine(job, classifier).run(rows.append)
+    Engine(job, classifier, scheduler=recorder).run(rows.append)
     return {row["example_id"]: row for row in rows}
 
 
@@ -194,10 +207,23 @@ def _stock_rows(job: AttackJob, classifier: Classifier) -> dict[str, Row]:
     from asa_bench.attacking.driver import attack_example
 
     with no_nltk_downloads(), autocast(classifier.precision, classifier.device):
-        attack = job.recipe.made(HuggingFaceModelWrapper(classifier.model, classifier.tokenizer))
+        victim = HuggingFaceModelWrapper(classifier.model, classifier.tokenizer)
+        victim.ask = _as_stock
+        attack = job.recipe.made(victim)
         attack.goal_function.query_budget = job.query_budget
         rows = [attack_example(attack, example, job.columns, job.seed, job.recipe.name) for example in job.examples]
     return {row["example_id"]: row for row in rows}
+
+
+def _as_stock(model: Batchable, items: Sequence[Any]) -> Sequence[Any]:
+    """Answers as TextAttack's parts have them from their models: the sentences of a call padded to the longest."""
+    if not isinstance(model, SentenceModel):
+        return answers(model, items)
+    texts = [text for (text,) in items]
+    inputs = model.tokenizer(texts, padding=True, truncation=True, max_length=model.max_length, return_tensors="pt")
+    mask = inputs["attention_mask"]
+    with torch.inference_mode(), torch.autocast(model.device.type, enabled=False):
+        return [*mean_pooled(model.model(**inputs.to(model.device)).last_hidden_state, mask.to(model.device)).cpu()]
 
 
 def _alike(stock: Row, row: Row) -> bool:

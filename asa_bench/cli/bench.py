@@ -24,7 +24,11 @@ FormOption = Annotated[Literal["text", "json"], typer.Option("--format", help="O
 def bench_attack_command(
     attacks: Annotated[
         list[str] | None,
-        typer.Option("--attack", metavar="NAME", help="A recipe; may be repeated. deepwordbug and pwws by default."),
+        typer.Option(
+            "--attack",
+            metavar="NAME",
+            help="A recipe; may be repeated. By default deepwordbug, pwws and, where it can run, textfooler-embedded.",
+        ),
     ] = None,
     model: Annotated[
         str | None,
@@ -52,7 +56,7 @@ def bench_attack_command(
 
     quiet_libraries()
     records = bench_attacks(
-        attacks or ["deepwordbug", "pwws"], model=model, data=data, examples=examples, query_budget=query_budget,
+        attacks, model=model, data=data, examples=examples, query_budget=query_budget,
         precision=precision, threads=threads, stock_length=stock_length, stock_examples=stock_examples,
     )  # fmt: skip
     _show(records, form)

@@ -25,10 +25,14 @@ class SentenceModel(TextModel):
     """A sentence encoder; its answers are vectors ``(texts, width)``."""
 
     def _answer(self, inputs: dict[str, Tensor]) -> Tensor:
-        states = self.model(**inputs).last_hidden_state  # (B, L, H)
-        mask = inputs["attention_mask"].unsqueeze(-1)
-        mean: Tensor = (states * mask).sum(dim=1) / mask.sum(dim=1)
-        return mean
+        return mean_pooled(self.model(**inputs).last_hidden_state, inputs["attention_mask"])
+
+
+def mean_pooled(states: Tensor, mask: Tensor) -> Tensor:
+    """The mean ``(B, H)`` of token states ``(B, L, H)`` where ``mask`` ``(B, L)`` is 1."""
+    weights = mask.unsqueeze(-1)
+    mean: Tensor = (states * weights).sum(dim=1) / weights.sum(dim=1)
+    return mean
 
 
 def sentence_vectors(folder: Path, texts: Sequence[str]) -> Tensor:
