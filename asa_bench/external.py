@@ -202,7 +202,7 @@ class _Models:
         if device.type == "cuda" and not torch.cuda.is_available():
             raise InputError(f"{self._run.path}: its models were asked on '{device}'; no such device here")
         entry, cell = _entry(self._run, "defence", defence), f"{task}/{encoder}/{defence}/{seed}"
-        folder = self._given(entry) if entry["method"] == "given" else self._run.path / "models" / cell
+        folder = self._given(entry, encoder) if entry["method"] == "given" else self._run.path / "models" / cell
         if not folder.is_dir():
             raise InputError(f"{folder}: no checkpoint there to ask; the run did not keep it")
         kernel_ = kernel(folder, self._attention(encoder), device)
@@ -218,7 +218,9 @@ class _Models:
         )
         return next((entry["attention"] for entry in entries if "attention" in entry), "auto")
 
-    def _given(self, entry: Mapping[str, Any]) -> Path:
+    def _given(self, entry: Mapping[str, Any], encoder: str) -> Path:
+        if encoder == "function":
+            raise InputError(f"{self._run.path}: its model is a function of Python, of which nothing is kept to ask")
         folder = given_checkpoint(entry["model"]).folder
         if folder is None or checkpoint_digest(folder) != entry["digest"]:
             raise InputError(f"{entry['model']}: no longer the model that was attacked")
