@@ -124,12 +124,12 @@ class _Reader:
                 rows = rows[rows[column].astype(str) == str(given[column])]
                 if rows.empty:
                     raise InputError(f"{place} '{column}': nothing attacked in this run is of {str(given[column])!r}")
-        column = next((name for name in ORIGINALS if name in given), None)
-        if column is None:
+        told = next((name for name in ORIGINALS if name in given), None)
+        if told is None:
             raise InputError(f"{place} '{ORIGINALS[0]}' is empty")
-        found = rows[rows[column] == str(given[column])]
+        found = rows[rows[told] == str(given[told])]
         if found.empty:
-            raise InputError(f"{place} '{column}': no such example was attacked there")
+            raise InputError(f"{place} '{told}': no such example was attacked there")
         for known in found.to_dict("records"):
             if wrong := _no_text(text, text_fields(self._run, known["task"])):
                 raise InputError(f"{place} 'adversarial_text': {wrong}")

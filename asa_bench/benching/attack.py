@@ -41,7 +41,7 @@ ATTACKS = ("deepwordbug", "pwws", "textfooler-embedded")
 WARM_UP = 2
 """Examples that are attacked before anything is timed, so that no one pays for loading libraries and lexicons."""
 
-ROUNDS = 3
+ROUNDS = 5
 """How often attack and forward pass are timed one after the other."""
 
 ALIKE = ("outcome", "adversarial_text", "queries")
@@ -206,8 +206,15 @@ def _stock_rows(job: AttackJob, classifier: Classifier) -> dict[str, Row]:
 
     from asa_bench.attacking.driver import attack_example
 
+    class InFloat32(HuggingFaceModelWrapper):  # type: ignore[misc]
+        """Logits as NumPy can hold them, which TextAttack hands them to: of bf16 it cannot."""
+
+        def __call__(self, texts: Sequence[str]) -> torch.Tensor:
+            logits: torch.Tensor = super().__call__(texts)
+            return logits.float()
+
     with no_nltk_downloads(), autocast(classifier.precision, classifier.device):
-        victim = HuggingFaceModelWrapper(classifier.model, classifier.tokenizer)
+        victim = InFloat32(classifier.model, classifier.tokenizer)
         victim.ask = _as_stock
         attack = job.recipe.made(victim)
         attack.goal_function.query_budget = job.query_budget

@@ -33,6 +33,16 @@ def test_bench_attack_says_how_it_compares_with_stock(
     assert record["forward_share"] > 0
 
 
+def test_stock_answers_in_bf16_too(cli: Cli, checkpoint: Path, reviews: Path) -> None:
+    """Unlike shapes give unlike last bits, so that not every example has to end alike."""
+    done = cli(
+        "bench", "attack", "--attack", "deepwordbug", "--model", checkpoint, "--data", reviews / "test.csv",
+        "--examples", 6, "--query-budget", 60, "--precision", "bf16", "--threads", 1, "--format", "json",
+    )  # fmt: skip
+    [record] = json.loads(done.out)
+    assert (record["precision"], record["identical"] > 0.5) == ("bf16", True)
+
+
 def test_the_table_has_a_line_for_each_attack(cli: Cli, checkpoint: Path, reviews: Path) -> None:
     done = cli(
         "bench", "attack", "--attack", "leap", "--attack", "bad-characters-homoglyphs", "--model", checkpoint,
