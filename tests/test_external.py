@@ -99,6 +99,17 @@ def test_a_text_for_all_models_is_asked_of_all(run: Run, write: Write) -> None:
     assert lowered.external["prediction"].notna().all()
 
 
+def test_a_table_with_gaps_and_remarks_is_read(run: Run, write: Write) -> None:
+    """With a gap in it, pandas writes a column of seeds as 0.0; columns of other names are the user's own."""
+    name = run.examples["example_id"].iloc[0]
+    claims = [
+        {"defence": "baseline", "seed": seed, "example_id": name, "note": "x", "attack": "y"} for seed in (0, None)
+    ]
+    file = write([{**claim, "adversarial_text": f"good {place}"} for place, claim in enumerate(claims)])
+    assert ",0.0," in file.read_text(encoding="utf-8")
+    assert import_external(run.path, file, "gaps").external["seed"].tolist() == [0, 0]
+
+
 def test_the_command_replaces_its_own_and_a_run_that_goes_on_keeps_them(
     cli: Cli, run: Run, write: Write, tiny_suite: dict[str, Any]
 ) -> None:
@@ -123,6 +134,10 @@ def test_the_command_replaces_its_own_and_a_run_that_goes_on_keeps_them(
     [
         ({"adversarial_text": "x"}, "{file}: no column 'example_id'"),
         ({"example_id": "x"}, "{file}: no column 'adversarial_text'"),
+        (
+            {"example_id": "x", "adversarial_text": "y", "defense": "baseline"},
+            "{file}: unknown column 'defense'; did you mean 'defence'?",
+        ),
         ({"example_id": "x", "adversarial_text": "y"}, f"{ROW} 'example_id': no such example was attacked there"),
         (
             {"example_id": "x", "adversarial_text": "y", "defence": "basline"},
@@ -140,11 +155,12 @@ def test_wrong_rows(cli: Cli, finished: Path, write: Write, claim: dict[str, Any
 
 
 def test_wrong_names_and_models(cli: Cli, run: Run, write: Write) -> None:
-    file = write(opposites(run))
+    claims = opposites(run)
+    file = write(claims)
     assert cli("external", "import", run.path, file, "--name", "a b") == complaint(
         "--name: expected letters, digits and . _ -, at most 60"
     )
-    folder = next((run.path / "models").rglob("config.json")).parent
+    (folder,) = (run.path / "models").glob(f"*/*/{claims[0]['defence']}/{claims[0]['seed']}")
     folder.rename(folder.with_name("elsewhere"))
     assert cli("external", "import", run.path, file, "--name", "x") == complaint(
         f"{folder}: no checkpoint there to ask; the run did not keep it"
@@ -183,6 +199,14 @@ def test_texts_that_do_not_count_are_told_with_the_reason(cli: Cli, run: Run, wr
     assert f"\nnot confirmed: {refused - 20} more, see {run.path / 'external.parquet'}\n" in done.out
 
 
+def test_an_id_and_a_text_have_to_agree(cli: Cli, run: Run, write: Write) -> None:
+    (name, own), (_, other) = originals(run)[:2]
+    file = write([{"example_id": name, "original_text": text, "adversarial_text": "good"} for text in (own, other)])
+    message = f"{file}: row 2: field 'original_text': no such example was attacked there"
+    assert cli("external", "import", run.path, file, "--name", "x") == complaint(message)
+    assert not (run.path / "external.parquet").exists()
+
+
 def originals(run: Run) -> list[tuple[str, str]]:
     rows = run.examples.drop_duplicates("example_id")
     return list(zip(rows["example_id"], rows["original_text"], strict=True))
@@ -210,7 +234,9 @@ def test_texts_do_not_count_for_a_model_that_was_replaced(
     trained_anew = asa_bench.run(other, run.path, fresh=True)
     assert not trained_anew.external["confirmed"].any()
     assert trained_anew.external["adversarial_text"].tolist() == brought["adversarial_text"].tolist()
-    assert worst(trained_anew, "external_worst_case_accuracy") == worst(trained_anew)
+    after = worst(trained_anew, "external_worst_case_accuracy")
+    assert after
+    assert after.items() <= worst(trained_anew).items()
     report = (run.path / "report" / "tables" / "external.md").read_text(encoding="utf-8")
     assert "the model is another one by now; import again" in report
     again = import_external(run.path, file, "by-hand").external
@@ -274,7 +300,9 @@ def test_a_model_that_the_user_has_is_asked_as_long_as_it_is_the_same(
     assert done == complaint(f"{model}: no longer the model that was attacked")
 
 
-def test_a_function_cannot_be_asked(cli: Cli, reviews: Path, write: Write, tmp_path: Path) -> None:
+def test_a_function_cannot_be_asked(
+    cli: Cli, reviews: Path, write: Write, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     def surely(texts: list[str]) -> list[list[float]]:
         return [[0.9, 0.1]] * len(texts)
 
@@ -282,6 +310,7 @@ def test_a_function_cannot_be_asked(cli: Cli, reviews: Path, write: Write, tmp_p
         predict=surely, labels=["neg", "pos"], examples=reviews / "test.csv", out=tmp_path / "run", **SETTINGS
     )
     file = write([{"example_id": originals(run)[0][0], "adversarial_text": "x"}])
+    capfd.readouterr()  # what TextAttack said of the function
     done = cli("external", "import", run.path, file, "--name", "x")
     assert done == complaint(f"{run.path}: its model is a function of Python, of which nothing is kept to ask")
 
@@ -299,7 +328,7 @@ def test_a_text_of_two_fields_is_an_array_of_both(
         str(tmp_path / "model"), examples=data, out=tmp_path / "run", text=("text", "second"), **SETTINGS
     )
     name, text = originals(run)[0]
-    for wrong in ("a plain text", '["one"]', '["one", 2]', '{"a": "b"}'):
+    for wrong in ("a plain text", '["one"]', '["one", 2]', '{"a": "b"}', "[" * 9_999):
         file = write([{"example_id": name, "adversarial_text": wrong}])
         message = f"{ROW} 'adversarial_text': expected a JSON array of 2 texts".format(file=file)
         assert cli("external", "import", run.path, file, "--name", "x") == complaint(message)
