@@ -27,8 +27,14 @@ Write = Callable[[Claims], Path]
 
 
 @pytest.fixture(scope="module")
-def finished(tiny_suite: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return asa_bench.run(tiny_suite, tmp_path_factory.mktemp("external") / "run").path
+def suite(tiny_suite: dict[str, Any]) -> dict[str, Any]:
+    """The tiny suite with so few queries that some examples hold."""
+    return {**tiny_suite, "attack": [{**attack, "query_budget": 12} for attack in tiny_suite["attack"]]}
+
+
+@pytest.fixture(scope="module")
+def finished(suite: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return asa_bench.run(suite, tmp_path_factory.mktemp("external") / "run").path
 
 
 @pytest.fixture
@@ -67,7 +73,7 @@ def opposites(run: Run) -> Claims:
 
 def test_what_misleads_lowers_the_worst_case_and_nothing_else(run: Run, write: Write) -> None:
     claims = opposites(run)
-    assert claims
+    assert len(claims) > 2
     lowered = import_external(run.path, write(claims), "by-hand")
     assert lowered.external["confirmed"].all()
     assert len(lowered.external) == len(claims)
@@ -111,7 +117,7 @@ def test_a_table_with_gaps_and_remarks_is_read(run: Run, write: Write) -> None:
 
 
 def test_the_command_replaces_its_own_and_a_run_that_goes_on_keeps_them(
-    cli: Cli, run: Run, write: Write, tiny_suite: dict[str, Any]
+    cli: Cli, run: Run, write: Write, suite: dict[str, Any]
 ) -> None:
     claims = opposites(run)
     told = f"report: {run.path / 'report' / 'index.html'}\n"
@@ -123,7 +129,7 @@ def test_the_command_replaces_its_own_and_a_run_that_goes_on_keeps_them(
     table = pd.read_csv(run.path / "report" / "tables" / "external.csv")
     assert table["Confirmed"].sum() == len(claims)
     before = (run.path / "results.csv").read_bytes()
-    asa_bench.run(tiny_suite, run.path)
+    asa_bench.run(suite, run.path)
     assert (run.path / "results.csv").read_bytes() == before
     assert cli("report", run.path) == (0, told, "")
     assert len(pd.read_csv(run.path / "report" / "tables" / "external.csv")) == len(table)
@@ -155,12 +161,11 @@ def test_wrong_rows(cli: Cli, finished: Path, write: Write, claim: dict[str, Any
 
 
 def test_wrong_names_and_models(cli: Cli, run: Run, write: Write) -> None:
-    claims = opposites(run)
-    file = write(claims)
+    file = write(opposites(run))
     assert cli("external", "import", run.path, file, "--name", "a b") == complaint(
         "--name: expected letters, digits and . _ -, at most 60"
     )
-    (folder,) = (run.path / "models").glob(f"*/*/{claims[0]['defence']}/{claims[0]['seed']}")
+    folder = run.path / "models" / "reviews" / "tiny-bert" / "baseline" / "0"
     folder.rename(folder.with_name("elsewhere"))
     assert cli("external", "import", run.path, file, "--name", "x") == complaint(
         f"{folder}: no checkpoint there to ask; the run did not keep it"
@@ -226,11 +231,11 @@ def test_sources_are_counted_apart_and_together(cli: Cli, run: Run, write: Write
 
 
 def test_texts_do_not_count_for_a_model_that_was_replaced(
-    cli: Cli, run: Run, write: Write, tiny_suite: dict[str, Any]
+    cli: Cli, run: Run, write: Write, suite: dict[str, Any]
 ) -> None:
     file = write(opposites(run))
     brought = import_external(run.path, file, "by-hand").external
-    other = {**tiny_suite, "train": {**tiny_suite["train"], "epochs": 11}}
+    other = {**suite, "train": {**suite["train"], "epochs": 11}}
     trained_anew = asa_bench.run(other, run.path, fresh=True)
     assert not trained_anew.external["confirmed"].any()
     assert trained_anew.external["adversarial_text"].tolist() == brought["adversarial_text"].tolist()
@@ -300,9 +305,7 @@ def test_a_model_that_the_user_has_is_asked_as_long_as_it_is_the_same(
     assert done == complaint(f"{model}: no longer the model that was attacked")
 
 
-def test_a_function_cannot_be_asked(
-    cli: Cli, reviews: Path, write: Write, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_function_cannot_be_asked(cli: Cli, reviews: Path, write: Write, tmp_path: Path) -> None:
     def surely(texts: list[str]) -> list[list[float]]:
         return [[0.9, 0.1]] * len(texts)
 
@@ -310,9 +313,10 @@ def test_a_function_cannot_be_asked(
         predict=surely, labels=["neg", "pos"], examples=reviews / "test.csv", out=tmp_path / "run", **SETTINGS
     )
     file = write([{"example_id": originals(run)[0][0], "adversarial_text": "x"}])
-    capfd.readouterr()  # what TextAttack said of the function
-    done = cli("external", "import", run.path, file, "--name", "x")
-    assert done == complaint(f"{run.path}: its model is a function of Python, of which nothing is kept to ask")
+    code, _, err = cli("external", "import", run.path, file, "--name", "x")  # TextAttack wrote to err before
+    assert (code, "", f"{err.splitlines()[-1]}\n") == complaint(
+        f"{run.path}: its model is a function of Python, of which nothing is kept to ask"
+    )
 
 
 def test_a_text_of_two_fields_is_an_array_of_both(
