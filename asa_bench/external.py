@@ -32,7 +32,10 @@ PLACES = ("task", "encoder", "defence", "seed")
 """Columns that say which models a text is meant for; where one is missing or empty, for all."""
 
 ORIGINALS = ("example_id", "original_text")
-"""Columns that say which example a text was made from; one is enough."""
+"""Columns that say which example a text was made from; one is enough, and two have to agree."""
+
+A_SLIP = 0.8
+"""How alike a column must be to one that is not there to be taken for it, misspelt, and not for a remark."""
 
 
 class Claim(NamedTuple):
@@ -106,12 +109,18 @@ class _Reader:
         self._check_columns(list(map(str, frame.columns)))
         for number, row in enumerate(frame.to_dict("records"), start=1):
             given = {str(key): value for key, value in row.items() if not _empty(value)}
+            if "seed" in given:  # tables with gaps in a column write its integers as 0.0
+                given["seed"] = str(given["seed"]).removesuffix(".0")
             yield from self._of_row(number, given)
 
     def _check_columns(self, columns: Sequence[str]) -> None:
         for needed in (("adversarial_text",), ORIGINALS):
             if not set(needed) & set(columns):
                 raise InputError(f"{self._file}: no column '{needed[0]}'{nearest(needed[0], columns)}")
+        absent = [place for place in PLACES if place not in columns]
+        for name in columns:  # misspelt, it would mean every model
+            if hint := nearest(name, absent, A_SLIP):
+                raise InputError(f"{self._file}: unknown column '{name}'{hint}")
 
     def _of_row(self, number: int, given: Mapping[str, Any]) -> Iterator[Claim]:
         place = f"{self._file}: row {number}: field"
@@ -124,13 +133,14 @@ class _Reader:
                 rows = rows[rows[column].astype(str) == str(given[column])]
                 if rows.empty:
                     raise InputError(f"{place} '{column}': nothing attacked in this run is of {str(given[column])!r}")
-        told = next((name for name in ORIGINALS if name in given), None)
-        if told is None:
+        told = [name for name in ORIGINALS if name in given]
+        if not told:
             raise InputError(f"{place} '{ORIGINALS[0]}' is empty")
-        found = rows[rows[told] == str(given[told])]
-        if found.empty:
-            raise InputError(f"{place} '{told}': no such example was attacked there")
-        for known in found.to_dict("records"):
+        for column in told:
+            rows = rows[rows[column] == str(given[column])]
+            if rows.empty:
+                raise InputError(f"{place} '{column}': no such example was attacked there")
+        for known in rows.to_dict("records"):
             if wrong := _no_text(text, text_fields(self._run, known["task"])):
                 raise InputError(f"{place} 'adversarial_text': {wrong}")
             yield Claim(
@@ -151,7 +161,7 @@ def _no_text(text: str, fields: int) -> str | None:
         return None
     try:
         parts = json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # no JSON, or brackets in brackets without end
         parts = None
     if not isinstance(parts, list) or len(parts) != fields or not all(isinstance(part, str) for part in parts):
         return f"expected a JSON array of {fields} texts"

@@ -105,6 +105,17 @@ def test_a_text_for_all_models_is_asked_of_all(run: Run, write: Write) -> None:
     assert lowered.external["prediction"].notna().all()
 
 
+def test_a_table_with_gaps_and_remarks_is_read(run: Run, write: Write) -> None:
+    """With a gap in it, pandas writes a column of seeds as 0.0; columns of other names are the user's own."""
+    name = run.examples["example_id"].iloc[0]
+    claims = [
+        {"defence": "baseline", "seed": seed, "example_id": name, "note": "x", "attack": "y"} for seed in (0, None)
+    ]
+    file = write([{**claim, "adversarial_text": f"good {place}"} for place, claim in enumerate(claims)])
+    assert ",0.0," in file.read_text(encoding="utf-8")
+    assert import_external(run.path, file, "gaps").external["seed"].tolist() == [0, 0]
+
+
 def test_the_command_replaces_its_own_and_a_run_that_goes_on_keeps_them(
     cli: Cli, run: Run, write: Write, suite: dict[str, Any]
 ) -> None:
@@ -129,6 +140,10 @@ def test_the_command_replaces_its_own_and_a_run_that_goes_on_keeps_them(
     [
         ({"adversarial_text": "x"}, "{file}: no column 'example_id'"),
         ({"example_id": "x"}, "{file}: no column 'adversarial_text'"),
+        (
+            {"example_id": "x", "adversarial_text": "y", "defense": "baseline"},
+            "{file}: unknown column 'defense'; did you mean 'defence'?",
+        ),
         ({"example_id": "x", "adversarial_text": "y"}, f"{ROW} 'example_id': no such example was attacked there"),
         (
             {"example_id": "x", "adversarial_text": "y", "defence": "basline"},
@@ -187,6 +202,14 @@ def test_texts_that_do_not_count_are_told_with_the_reason(cli: Cli, run: Run, wr
     assert refused > 20
     assert done.out.count("\nnot confirmed: ") == 21
     assert f"\nnot confirmed: {refused - 20} more, see {run.path / 'external.parquet'}\n" in done.out
+
+
+def test_an_id_and_a_text_have_to_agree(cli: Cli, run: Run, write: Write) -> None:
+    (name, own), (_, other) = originals(run)[:2]
+    file = write([{"example_id": name, "original_text": text, "adversarial_text": "good"} for text in (own, other)])
+    message = f"{file}: row 2: field 'original_text': no such example was attacked there"
+    assert cli("external", "import", run.path, file, "--name", "x") == complaint(message)
+    assert not (run.path / "external.parquet").exists()
 
 
 def originals(run: Run) -> list[tuple[str, str]]:
@@ -309,7 +332,7 @@ def test_a_text_of_two_fields_is_an_array_of_both(
         str(tmp_path / "model"), examples=data, out=tmp_path / "run", text=("text", "second"), **SETTINGS
     )
     name, text = originals(run)[0]
-    for wrong in ("a plain text", '["one"]', '["one", 2]', '{"a": "b"}'):
+    for wrong in ("a plain text", '["one"]', '["one", 2]', '{"a": "b"}', "[" * 9_999):
         file = write([{"example_id": name, "adversarial_text": wrong}])
         message = f"{ROW} 'adversarial_text': expected a JSON array of 2 texts".format(file=file)
         assert cli("external", "import", run.path, file, "--name", "x") == complaint(message)

@@ -60,6 +60,17 @@ def test_accuracy_by_strength_falls_from_the_clean_one(finished: Run) -> None:
     assert "masks-on" in (finished.path / "report" / "tables" / "aware-attacks.csv").read_text()
 
 
+def test_what_decides_is_told_of_text_attacks_alone(finished: Run) -> None:
+    """An attack that knows the adversary can only lower what the text attacks leave; those inside a model stay out."""
+    table = pd.read_csv(finished.path / "report" / "tables" / "decided.csv").set_index(["Attack", "Defence"])
+    plain = [("deepwordbug", "baseline"), ("deepwordbug", "asa-ratio")]
+    assert list(table.index) == [*plain, ("masks-on", "asa-ratio")]
+    worst = finished.results.query("metric == 'worst_case_accuracy' and seed == 0").set_index("defence")["value"]
+    below, above = table["Worst case with it, %"], table["Worst case without it, %"]
+    assert [below[place] for place in plain] == [worst[defence] for _, defence in plain]
+    assert below["masks-on", "asa-ratio"] <= above["masks-on", "asa-ratio"] == worst["asa-ratio"]
+
+
 def test_a_suite_without_an_adversary_is_refused(suite: dict[str, Any], tmp_path: Path, cli: Cli) -> None:
     path = write_suite(tmp_path / "suite.toml", {**suite, "defence": [{"method": "baseline"}]})
     found = cli("run", path, "--out", tmp_path / "out")

@@ -11,9 +11,15 @@ from asa_bench.core.errors import InputError
 T = TypeVar("T")
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """``; did you mean 'baseline'?`` when some known name is close to ``name``, else an empty string."""
-    matches = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.5) -> str:
+    """``; did you mean 'baseline'?`` when some known name is close to ``name``, else an empty string.
+
+    Args:
+        name: what was found.
+        known: what there is.
+        cutoff: how alike two names must be, from 0 to 1.
+    """
+    matches = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
     return f"; did you mean '{matches[0]}'?" if matches else ""
 
 

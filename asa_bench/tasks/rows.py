@@ -69,6 +69,8 @@ def _read_jsonl(path: Path) -> pd.DataFrame:
             row = json.loads(line)
         except json.JSONDecodeError as error:
             raise InputError(f"{path}: line {number}: not JSON: {error.msg}") from None
+        except (ValueError, RecursionError):
+            raise InputError(f"{path}: line {number}: JSON of too many levels or digits") from None
         if not isinstance(row, dict):
             raise InputError(f"{path}: line {number}: not a JSON object")
         rows.append(row)

@@ -45,6 +45,12 @@ def message_of(root: Path, **settings: Any) -> str:
         ("a.csv", b"text,label\na,0\nb,\n", "a.csv: row 2: field 'label' is empty"),
         ("a.tsv", b"text\tlabel\na\t0\nb\n", "a.tsv: line 3: 1 fields, 2 in the header"),
         ("a.jsonl", b'{"text": "a", "label": 0}\n{"text"\n', "a.jsonl: line 2: not JSON: Expecting ':' delimiter"),
+        (
+            "a.jsonl",
+            b'{"text": "a", "label": 0}\n' + b'{"a":' * 9_999,
+            "a.jsonl: line 2: JSON of too many levels or digits",
+        ),
+        ("a.jsonl", b'{"text": ' + b"9" * 9_999 + b"}", "a.jsonl: line 1: JSON of too many levels or digits"),
         ("a.jsonl", b'{"text": "a", "label": 0}\n[1]\n', "a.jsonl: line 2: not a JSON object"),
         ("a.jsonl", b'{"text": "a", "label": 0}\n{"text": "b"}\n', "a.jsonl: row 2: field 'label' is empty"),
         ("a.jsonl", b'{"text": "a", "label": 0}\n{"label": 1}\n', "a.jsonl: row 2: field 'text' is empty"),
