@@ -13,9 +13,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 
 from asa_bench.benchmark import Silent, run
 from asa_bench.core.errors import InputError
+from asa_bench.models.classifier import load_classifier
 from asa_bench.plan import Cell
 from asa_bench.records import schema
 from asa_bench.records.store import Run, load_run
@@ -75,6 +77,24 @@ def test_results_recount_from_the_example_rows(finished: Run) -> None:
     assert value["robust_accuracy"] == (rows["outcome"] == "failed").mean()
     assert value["attacked_clean_accuracy"] == (rows["outcome"] != "skipped").mean()
     assert (rows["outcome"] == "succeeded").any()
+
+
+@pytest.mark.parametrize("defence", ["baseline", "asa-ratio"])
+def test_each_model_is_attacked_itself_on_the_same_examples(finished: Run, defence: str) -> None:
+    rows = finished.examples[finished.examples["defence"] == defence]
+    assert set(rows["example_id"]) == set(finished.examples["example_id"])
+    (temperature,) = finished.calibration.loc[finished.calibration["defence"] == defence, "temperature"]
+    precision = finished.info["resolved"]["precision"]
+    model = load_classifier(finished.path / f"models/reviews/tiny-bert/{defence}/0", precision, torch.device("cpu"))
+    for row in rows.to_dict("records"):
+        logits = model.logits([(row["original_text"],)])[0]
+        assert (int(logits.argmax()) == row["label"]) == (row["outcome"] != "skipped")
+        loss = -(logits.double() / temperature).log_softmax(dim=0)[row["label"]]
+        if row["outcome"] != "skipped":
+            assert json.loads(row["trace"])[0][1] == pytest.approx(float(loss), rel=1e-4)  # no other model's score
+        if row["outcome"] == "succeeded":
+            found = int(model.logits([(row["adversarial_text"],)])[0].argmax())
+            assert found == row["adversarial_prediction"] != row["label"]
 
 
 def test_tables_have_the_columns_of_the_contract(finished: Run) -> None:

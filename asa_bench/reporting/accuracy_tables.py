@@ -11,6 +11,9 @@ from asa_bench.reporting.view import View
 from asa_bench.stats.intervals import MINIMUM_SEEDS, Estimate
 from asa_bench.stats.metrics import TEST
 
+JUDGE = "minilm"
+"""The asset that judges similarity; an attack that needs it has it among its constraints, too."""
+
 CLEAN, ROBUST, WORST = "clean_accuracy", "robust_accuracy", "worst_case_accuracy"
 
 
@@ -64,7 +67,7 @@ def attack_detail(view: View, attacks: Sequence[str], name: str, title: str) -> 
 def own_constraint(view: View, attacks: Sequence[str]) -> str:
     """A sentence on attacks whose similarity has its own constraint for its judge; empty without any."""
     protocols = view.info.get("protocols") or {}
-    own = [attack for attack in attacks if "similarity" in ((protocols.get(attack) or {}).get("frame") or {})]
+    own = [attack for attack in attacks if JUDGE in ((protocols.get(attack) or {}).get("assets") or {})]
     return f" Similarity of {listed(own)}: judged by the attack's own constraint, not by a stranger." if own else ""
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from asa_bench.attacking.recipe import recipes
 from asa_bench.core.fingerprint import example_ids
+from asa_bench.models.batched import Text
+from asa_bench.models.batching import Encoded
 from asa_bench.models.classifier import Classifier
 from asa_bench.tasks import Example
 from tests.conftest import sentences
@@ -58,6 +62,11 @@ def test_every_recipe_that_runs_says_the_truth(classifier: Classifier, recipe: s
             assert row["words_changed"] >= 1
         else:
             assert row["adversarial_text"] is None
+
+
+def test_what_was_wrong_before_is_no_success(classifier: Classifier) -> None:
+    mislabelled = [replace(example, label=1 - example.label) for example in examples(4)]
+    assert {(row["outcome"], row["queries"]) for row in rows_of(built(classifier), mislabelled)} == {("skipped", 1)}
 
 
 @pytest.mark.parametrize("recipe", ["deepwordbug", "pwws", "bad-characters-homoglyphs"])
@@ -163,12 +172,26 @@ def test_odd_texts_have_an_outcome(classifier: Classifier, text: str) -> None:
 def test_words_are_ranked_with_the_models_own_unknown_token(
     classifier: Classifier, recipe: str, token: str | None, expected: str
 ) -> None:
+    read: list[str] = []
+
+    class Listening(Classifier):
+        def encode(self, texts: Sequence[Text]) -> list[Encoded]:
+            read.extend(fields[0] for fields in texts)
+            return super().encode(texts)
+
+    parts = {name: getattr(classifier, name) for name in ("model", "tokenizer", "max_length", "precision")}
     own = classifier.tokenizer.unk_token
     classifier.tokenizer.unk_token = token
     try:
-        assert built(classifier, recipe).search_method.unk_token == expected
+        attack = built(Listening(**parts), recipe)
+        (example,) = examples(1)
+        rows_of(attack, [example], recipe)
     finally:
         classifier.tokenizer.unk_token = own
+    assert attack.search_method.unk_token == expected
+    first, _, *others = example.fields[0].split()  # the first is a stop word
+    assert " ".join(filter(None, [first, expected, *others])) in {" ".join(text.split()) for text in read}
+    assert not [text for text in read if "[UNK]" in text]
 
 
 def test_pairs_are_attacked_as_pairs(classifier: Classifier) -> None:

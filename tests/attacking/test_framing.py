@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ from asa_bench.attacking.protocols import Frame, find_frame
 from asa_bench.attacking.recipe import recipes
 from asa_bench.models.batching import answers
 from asa_bench.models.classifier import Classifier
+from asa_bench.models.sentences import JUDGE
+from asa_bench.reporting import accuracy_tables
 from asa_bench.tasks import Example
 from tests.attacking.test_attack import RUNNABLE, examples, rows_of
 
@@ -79,10 +83,37 @@ WORDS = [name for name in RUNNABLE if not name.startswith("bad-characters")]
 
 @pytest.mark.parametrize("recipe", WORDS)
 def test_every_word_recipe_runs_within_textdefenders_frame(classifier: Classifier, recipe: str) -> None:
+    from textattack.constraints.overlap import MaxWordsPerturbed
+
+    from asa_bench.attacking.framing import JudgedSimilarity
+
     frame = find_frame("textdefender", Path())
-    for row in rows_of(framed(classifier, recipe, frame, budget=25), examples(2), recipe):
+    attack = framed(classifier, recipe, frame, budget=25)
+    shares = {constraint.max_percent for constraint in attack.constraints if isinstance(constraint, MaxWordsPerturbed)}
+    assert frame.max_words_changed in shares
+    assert [one.threshold for one in attack.constraints if isinstance(one, JudgedSimilarity)] == [frame.similarity]
+    for row in rows_of(attack, examples(2), recipe):
         assert row["outcome"] in {"succeeded", "failed", "skipped"}
         assert row["queries"] <= 25
+        if recipes()[recipe].kind == "text":  # input reduction takes words away, which TextAttack does not count
+            assert (row["words_changed"] or 0) <= math.ceil(0.3 * len(row["original_text"].split()))
+
+
+@pytest.mark.parametrize("recipe", WORDS)
+def test_what_a_recipe_demands_stays_within_a_frame(classifier: Classifier, recipe: str) -> None:
+    own, both = (framed(classifier, recipe, frame) for frame in (None, find_frame("textdefender", Path())))
+    kinds = Counter(type(constraint) for constraint in own.constraints)
+    assert kinds - Counter(type(constraint) for constraint in both.constraints) == Counter()
+
+
+@pytest.mark.parametrize("recipe", WORDS)
+def test_a_recipe_constrained_by_the_judge_of_similarity_says_so(classifier: Classifier, recipe: str) -> None:
+    """By its assets, so that the report can tell whose similarity is judged by its own constraint."""
+    from asa_bench.attacking.embedded_parts import MiniLM
+
+    constraints = framed(classifier, recipe).constraints
+    assert any(isinstance(one, MiniLM) for one in constraints) == (JUDGE in recipes()[recipe].assets)
+    assert accuracy_tables.JUDGE == JUDGE
 
 
 def test_a_frame_that_refuses_everything_is_no_error(classifier: Classifier) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from asa_bench.attacking.planned import PlannedAttack, plan_attack, refuse_unava
 from asa_bench.attacking.protocols import Frame, find_frame
 from asa_bench.attacking.settings import AttackSettings
 from asa_bench.core.errors import InputError
+from asa_bench.core.fingerprint import fingerprint
+from asa_bench.models.sentences import JUDGE
 
 REFERENCES = Path(__file__).parents[2] / "reports" / "references"
 
@@ -34,6 +37,30 @@ def test_the_protocol_changes_with_what_decides_the_numbers() -> None:
     ]
     prints = {planned(**settings).protocol()["fingerprint"] for settings in changed}
     assert len(prints | {usual}) == 5
+
+
+@pytest.mark.parametrize("protocol", ["recipe", "textdefender"])
+def test_whatever_a_protocol_tells_is_in_its_fingerprint(protocol: str) -> None:
+    attack = planned(recipe="pwws", protocol=protocol)
+    frame = attack.protocol()
+    known = {key: value for key, value in frame.items() if key != "fingerprint"}
+    assert frame["fingerprint"] == fingerprint(known)
+    assert known["textattack"] == metadata.version("textattack")
+    assert known["recipe_digest"] == attack.recipe.digest
+    assert set(known["assets"]) == {"stopwords", "wordnet", *([JUDGE] if protocol == "textdefender" else [])}
+    assert {len(digest) for digest in known["assets"].values()} == {64}
+    for key in known:
+        assert fingerprint({**known, key: "another"}) != frame["fingerprint"], key
+
+
+def test_a_recipes_digest_changes_with_what_it_builds() -> None:
+    recipe = planned().recipe
+    others: list[dict[str, Any]] = [
+        {"build": "textattack.attack_recipes.Pruthi2019"},
+        {"options": {"use_all_transformations": False}},
+    ]
+    digests = {recipe.model_copy(update=change).digest for change in others}
+    assert len(digests | {recipe.digest}) == 3
 
 
 @pytest.mark.parametrize("name", ["deepwordbug", "pwws"])

@@ -113,6 +113,23 @@ def test_every_epoch_sees_every_example_once() -> None:
     assert seen[:50] != seen[50:]
 
 
+@pytest.mark.parametrize("method", sorted(DEFENCES))
+def test_every_method_is_given_the_same_batches(tiny_encoder: Path, build: Build, method: str) -> None:
+    def given(name: str) -> list[list[list[int]]]:
+        defence, batches = build(name), []
+        backward = defence.backward
+
+        def noted(model: Any, batch: Any) -> Any:
+            batches.append(batch["input_ids"].tolist())
+            return backward(model, batch)
+
+        defence.backward = noted  # type: ignore[method-assign]
+        trained(tiny_encoder, defence)
+        return batches
+
+    assert given(method) == given("baseline")
+
+
 def test_steps_take_the_place_of_epochs() -> None:
     rows = [{"input_ids": [0] * (1 + i % 7), "labels": i} for i in range(50)]
     whole = list(batch_order(rows, SETTINGS, seed=0))

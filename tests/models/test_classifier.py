@@ -64,6 +64,16 @@ def test_a_saved_checkpoint_is_a_plain_one_of_transformers(tiny_encoder: Path, t
     assert load_classifier(tmp_path / "model", "fp32", CPU).max_length == 40
 
 
+def test_a_loaded_checkpoint_reads_as_much_as_it_did_in_training(tiny_encoder: Path, tmp_path: Path) -> None:
+    victim = classifier(tiny_encoder)
+    save_checkpoint(victim.model, victim.tokenizer, tmp_path / "model", "card")
+    loaded = load_classifier(tmp_path / "model", "fp32", CPU)
+    whole = "good " * 38  # and two special tokens: 40
+    beyond, short = (loaded.logits([(text,)]) for text in (whole + "bad " * 20, whole[:-5] + "bad"))
+    assert torch.equal(beyond, loaded.logits([(whole,)]))
+    assert not torch.equal(short, beyond)
+
+
 def test_pickled_weights_are_refused(tiny_encoder: Path, tmp_path: Path) -> None:
     folder = copy_with_config(tiny_encoder, tmp_path / "pickled")
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")

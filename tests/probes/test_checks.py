@@ -41,6 +41,7 @@ def test_a_model_that_answers_at_random_is_caught(classifier: Classifier, exampl
 
     settings = {name: getattr(classifier, name) for name in ("model", "tokenizer", "max_length", "precision")}
     assert unlike_answers(Noisy(**settings), examples).all()
+    assert not unlike_answers(classifier, examples).any()
 
 
 class Saturated(nn.Module):

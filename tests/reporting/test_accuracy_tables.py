@@ -66,7 +66,7 @@ def test_the_note_says_what_the_seeds_allow(make_run: MakeRun, seeds: tuple[int,
 
 
 def test_similarity_that_the_attack_itself_asked_for_is_marked(make_run: MakeRun) -> None:
-    protocols = {"pwws": {"frame": {"similarity": 0.84}}, "deepwordbug": {"protocol": "recipe"}}
+    protocols = {"pwws": {"assets": {"wordnet": "a", "minilm": "b"}}, "deepwordbug": {"assets": {"stopwords": "c"}}}
     (view,) = views(make_run(n=20, protocols=protocols))
     marked = attack_detail(view, ["deepwordbug", "pwws"], "attacks", "t").caption
     assert marked.endswith(" Similarity of pwws: judged by the attack's own constraint, not by a stranger.")

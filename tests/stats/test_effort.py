@@ -48,6 +48,13 @@ def test_only_changes_within_the_limit_count(five: pd.DataFrame, measure: str, l
     assert estimate.low is not None
 
 
+def test_a_defence_that_only_slows_the_attack_looks_better_at_small_budgets_alone() -> None:
+    quick, slow = (rows(*[("succeeded", queries, None, 1, 0.9)] * 8, *[("failed", 100, None, None, None)] * 2)
+                   for queries in (10, 90))  # fmt: skip
+    within = {limit: [robust_within(side, "queries", limit).value for side in (quick, slow)] for limit in (50, 100)}
+    assert within == {50: [0.2, 1.0], 100: [0.2, 0.2]}
+
+
 def test_a_measure_that_no_success_has_is_undefined(five: pd.DataFrame) -> None:
     unknown = five.assign(words_changed=pd.array([None] * 5, dtype="Int64"))
     assert robust_within(unknown, "words", 0) == (None, None, None, 5)
