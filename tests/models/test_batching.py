@@ -30,7 +30,7 @@ def test_logits_are_bit_equal_in_any_company(classifier: Classifier, precision: 
     assert torch.equal(victim.logits([texts[i] for i in order]), alone[order])
 
 
-@pytest.mark.xfail(reason="open fault: an encoder of narrow heads, fp32, some CPUs: 3 to 15 rows are not bit-equal", strict=False)
+@pytest.mark.xfail(reason="open fault: narrow heads, fp32, some CPUs: 3 to 15 rows are not bit-equal", strict=False)
 def test_logits_of_very_long_texts_are_bit_equal_in_any_company(
     classifier: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
