@@ -15,10 +15,13 @@ import pandas as pd
 import pytest
 import torch
 
+from asa_bench.assets import asset_path
 from asa_bench.benchmark import Silent, run
 from asa_bench.core.errors import InputError
 from asa_bench.models.classifier import load_classifier
+from asa_bench.models.sentences import JUDGE
 from asa_bench.plan import Cell
+from asa_bench.probes.similarity import similarities
 from asa_bench.records import schema
 from asa_bench.records.store import Run, load_run
 
@@ -373,3 +376,12 @@ def test_views_and_a_learning_curve(tiny_suite: dict[str, Any], tmp_path: Path) 
     assert not (tmp_path / "run/models/curve-24").exists() or not list(
         (tmp_path / "run/models/curve-24").rglob("*.safetensors")
     )
+
+
+def test_successes_are_judged_by_the_stranger_and_by_nothing_else(finished: Run) -> None:
+    rows = finished.examples
+    succeeded = rows["outcome"] == "succeeded"
+    assert succeeded.any()
+    assert rows.loc[~succeeded, "similarity"].isna().all()
+    pairs = rows.loc[succeeded, ["original_text", "adversarial_text"]].to_numpy().tolist()
+    assert rows.loc[succeeded, "similarity"].tolist() == pytest.approx(similarities(asset_path(JUDGE), pairs), abs=1e-4)

@@ -116,7 +116,7 @@ def _measures(view: View, defence: str) -> Mapping[str, tuple[float | None, int]
 
 
 def _value(flag: Flag) -> str:
-    return points(flag.value) if flag.why in ("gap", "outdone") else percent(flag.value)
+    return points(flag.value).lstrip("+") if flag.why in ("gap", "outdone") else percent(flag.value)
 
 
 def _share(found: tuple[float, int] | None) -> Cell:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from asa_bench.defences import DEFENCES, build_defence
 from asa_bench.defences.base import Defence
@@ -142,3 +143,26 @@ def test_a_loss_that_is_no_number_ends_the_training(tiny_encoder: Path, build: B
     message = r"^step \d+: the loss is not finite; lower train.learning_rate$"
     with pytest.raises(TrainingFailedError, match=message):
         trained(tiny_encoder, build("baseline"), learning_rate=1e30)
+
+
+def rates(encoder: Path, defence: Defence[Any]) -> list[list[tuple[float, float]]]:
+    """Learning rate and weight decay of the model's matrices and vectors at every step of a training."""
+    seen = []
+
+    def note(optimizer: Any, *_: Any) -> None:
+        seen.append([(group["lr"], group["weight_decay"]) for group in optimizer.param_groups[:2]])
+
+    hook = register_optimizer_step_pre_hook(note)
+    try:
+        trained(encoder, defence, warmup=0.2)
+    finally:
+        hook.remove()
+    return seen
+
+
+@pytest.mark.parametrize("method", sorted(DEFENCES))
+def test_every_method_has_the_same_schedule(tiny_encoder: Path, build: Build, method: str) -> None:
+    expected = rates(tiny_encoder, build("baseline"))
+    assert len(expected) == 10
+    assert len({step[0] for step in expected}) > 5  # it rises and falls
+    assert rates(tiny_encoder, build(method)) == expected

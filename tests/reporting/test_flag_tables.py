@@ -114,6 +114,21 @@ def test_saturated_scores_are_flagged_from_the_predictions(make_run: MakeRun) ->
     ]
 
 
+def test_an_attack_that_sees_more_and_does_less_is_flagged_at_its_own_number(make_run: MakeRun) -> None:
+    run = make_run(defences=("baseline",), attacks=("deepwordbug", "pwws"))
+    run.suite["attack"][1]["counterpart"] = "deepwordbug"  # as if pwws saw the gradient
+    attacked = run.examples["outcome"].isin(["succeeded", "failed"])
+    run.examples["outcome"] = run.examples["outcome"].mask(attacked, "succeeded")
+    sighted = attacked & (run.examples["attack"] == "pwws")
+    run.examples.loc[sighted & (run.examples["label"] == 1), "outcome"] = "failed"
+    (view,) = views(run)
+    assert [(flag.defence, flag.attack) for flag in flags(view)] == [("baseline", "pwws")]
+    assert flags(view)[0].reason == (
+        "sees the gradient, and yet turns 41.0 points fewer of 200 examples than the attack of the same candidates "
+        "and constraints that sees scores alone: the gradient misleads or is masked"
+    )
+
+
 def test_transfer_is_pooled_over_seeds_and_labelled_as_no_attack(make_run: MakeRun) -> None:
     moved = {"attack": "pwws", "probe": "transfer"}
     run = make_run(defences=("baseline", "asa"), attacks=("pwws",), seeds=(0, 1))

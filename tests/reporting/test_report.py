@@ -15,6 +15,8 @@ from asa_bench.reporting.report import write_report
 
 from .conftest import EFFORT, MakeRun
 
+REFERENCE = Path(__file__).parents[2] / "reports" / "references" / "self-pwws.json"
+
 HOSTILE = "<script>alert(1)</script> \u202eevil\u202c zero\u200bwidth <img src=x onerror=alert(1)> &amp; </mark>"
 
 
@@ -189,3 +191,20 @@ def test_reporting_and_stats_load_no_model_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_command_needs_neither_torch_nor_textattack(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "class Absent:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name.partition('.')[0] in ('torch', 'transformers', 'textattack'):\n"
+        "            raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, Absent())\n"
+        "from asa_bench.cli import exit_code\n"
+        "sys.exit(exit_code())"
+    )
+    asked = [sys.executable, "-c", code, "report", str(REFERENCE), "--out", str(tmp_path / "report")]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "report" / "index.html").is_file()
