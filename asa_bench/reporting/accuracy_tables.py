@@ -14,6 +14,8 @@ from asa_bench.stats.metrics import TEST
 JUDGE = "minilm"
 """The asset that judges similarity; an attack that needs it has it among its constraints, too."""
 
+LETTERS = " Letters in square brackets: flags; their table says why the number may flatter the model."
+
 CLEAN, ROBUST, WORST = "clean_accuracy", "robust_accuracy", "worst_case_accuracy"
 
 
@@ -25,7 +27,7 @@ def comparison(view: View) -> Table:
     rows, signs = [], flags(view)
     for defence in view.defences:
         row = [words(defence), marked(percentage(view.estimate(defence, CLEAN)), marks(signs, defence, None))]
-        row += [percentage(view.estimate(defence, WORST))] if worst else []
+        row += [marked(percentage(view.estimate(defence, WORST)), marks(signs, defence, None))] if worst else []
         for attack in attacks:
             robust = percentage(view.estimate(defence, ROBUST, attack))
             row.append(marked(robust, marks(signs, defence, attack)))
@@ -33,7 +35,7 @@ def comparison(view: View) -> Table:
     return Table(
         "comparison",
         "Clean and robust accuracy",
-        _comparison_caption(view),
+        _comparison_caption(view) + (LETTERS if signs else ""),
         [Column("Defence", numeric=False), *(Column(title, interval=True) for title in titles)],
         rows,
     )
@@ -124,7 +126,10 @@ def interval_note(view: View) -> str:
     if counts == {2}:
         return "Means of two training seeds, without intervals; they speak of these checkpoints, not of the methods."
     if counts and min(counts) >= MINIMUM_SEEDS:
-        return f"Means of {span(counts)} training seeds; brackets: 95 % t intervals over the seeds, on these examples."
+        return (
+            f"Means of {span(counts)} training seeds; brackets: 95 % t intervals over the seeds, on these examples "
+            "(none where all seeds agree)."
+        )
     return (
         f"Means over the training seeds, {span(counts)} per defence; brackets: 95 % intervals, Wilson over the "
         "examples with one seed, t over the seeds with three or more. One or two seeds speak of these checkpoints, "

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from asa_bench.reporting.drawing import INK, Plot, colour, marker, short, tidy
 from asa_bench.reporting.formats import listed, number
@@ -76,7 +76,7 @@ def attention_divergence(view: View) -> Plot | None:
     names = [name for name in view.defences if len(by_layer(view, "divergence", name, MASK))]
     if not names:
         return None
-    figure = Figure(figsize=(3.3 * len(names) + 1.6, 3.2), layout="constrained")
+    figure = Figure(figsize=(max(3.3 * len(names) + 1.6, 7.4), 3.2), layout="constrained")
     grid = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
     for axes, name in zip(grid, names, strict=True):
         radii = [condition for condition in conditions(view, "divergence", name) if condition != MASK]
@@ -90,7 +90,9 @@ def attention_divergence(view: View) -> Plot | None:
         axes.plot(values.index, values, color=colour(1), marker="s", markersize=4.5, linewidth=1.6, label="ASA's mask")
         axes.set_title(short(name))
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))  # several labels within one power of ten, too
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())  # matplotlib's own needs its mathematics, which is off
         _layers(axes)
     grid[0].set_ylabel("Divergence of attention (nats)")
     figure.legend(*grid[0].get_legend_handles_labels(), loc="outside right upper", labelcolor=INK)

@@ -65,6 +65,12 @@ class Part:
     plots: list[Plot]
     samples: list[Sample]
 
+    @property
+    def wordless(self) -> bool:
+        """Whether attacks on texts succeeded, and the records have not kept the texts."""
+        rows, worded = self.view.examples, [name for name in self.view.attacks if not self.view.strengths(name)]
+        return not self.samples and bool((rows["attack"].isin(worded) & (rows["outcome"] == "succeeded")).any())
+
 
 def parts(run: Run) -> list[Part]:
     """The report's parts, in the suite's order."""

@@ -57,7 +57,8 @@ def test_other_domains(make_run: MakeRun) -> None:
          "checkpoints, not of the methods."),
         ((0, 1), "Means of two training seeds, without intervals; they speak of these checkpoints, not of the "
          "methods."),
-        ((0, 1, 2), "Means of 3 training seeds; brackets: 95 % t intervals over the seeds, on these examples."),
+        ((0, 1, 2), "Means of 3 training seeds; brackets: 95 % t intervals over the seeds, on these examples (none "
+         "where all seeds agree)."),
     ],
 )  # fmt: skip
 def test_the_note_says_what_the_seeds_allow(make_run: MakeRun, seeds: tuple[int, ...], note: str) -> None:

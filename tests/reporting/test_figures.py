@@ -75,6 +75,12 @@ def test_dollar_signs_in_names_are_text(make_run: MakeRun) -> None:
         ET.fromstring(plot.svg)
 
 
+def test_no_label_is_mathematics_that_is_not_set(make_run: MakeRun) -> None:
+    run = make_run(views=True, n=10)
+    run.views["value"] = run.views["value"] + 0.02  # all within one power of ten, where minor ticks would have labels
+    assert [plot.name for plot in figures(views(run)[0]) if "mathdefault" in plot.svg] == []
+
+
 def test_legends_of_many_defences_are_whole(make_run: MakeRun) -> None:
     (view,) = views(make_run(defences=("baseline", *(f"defence-{place}" for place in range(18))), n=10))
     with_legend = [plot for plot in figures(view) if plot.figure.legends]

@@ -45,6 +45,19 @@ def test_a_flag_stands_beside_every_number_of_its_model_with_its_reason(make_run
     ]
 
 
+def test_the_worst_case_is_marked_too_and_the_letters_are_told(make_run: MakeRun) -> None:
+    run = make_run(defences=("baseline", "asa"), attacks=("pwws", "deepwordbug"))
+    assert "Letters" not in comparison(views(run)[0]).caption
+    noisy = {**dict.fromkeys(run.probes.columns), "task": "movie-sentiment", "encoder": "minilm", "defence": "asa"}
+    run.probes.loc[0] = {**noisy, "seed": 0, "probe": "unlike_answers", "value": 0.25, "n": 64}
+    table = comparison(views(run)[0])
+    assert table.columns[2].title == "Worst case, %"
+    assert [row[2].text.endswith(" [a]") for row in table.rows] == [False, True]
+    assert table.caption.endswith(
+        " Letters in square brackets: flags; their table says why the number may flatter the model."
+    )
+
+
 def test_a_stalled_search_is_flagged_at_its_own_attack_alone(make_run: MakeRun) -> None:
     run = make_run(defences=("baseline",), attacks=("pwws", "deepwordbug"))
     stuck = (run.examples["attack"] == "pwws") & (run.examples["outcome"] == "failed")

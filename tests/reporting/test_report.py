@@ -116,6 +116,16 @@ def test_samples_are_marked_and_few(make_run: MakeRun) -> None:
     assert first.facts.startswith("example ")
 
 
+def test_texts_that_were_not_kept_are_no_lack_of_success(make_run: MakeRun) -> None:
+    kept, bare, held = (make_run(n=20) for _ in range(3))
+    bare.examples["adversarial_text"] = held.examples["adversarial_text"] = None
+    held.examples["outcome"] = held.examples["outcome"].replace("succeeded", "failed")
+    said = ("The texts are not among the records of this run.", "No attack succeeded on any example.")
+    for run, expected in ((kept, [False, False]), (bare, [True, False]), (held, [False, True])):
+        text, _ = page(run)
+        assert [sentence in text for sentence in said] == expected
+
+
 def test_warnings_and_failures_stand_before_the_answer(make_run: MakeRun) -> None:
     cells = [{"kind": "attack", "status": "failed", "error": "WordNet is missing"}, {"kind": "train", "status": "done"}]
     text, _ = page(make_run(n=20, warnings=["clean accuracy under the floor"], cells=cells))
