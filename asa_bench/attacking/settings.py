@@ -13,12 +13,18 @@ from asa_bench.core.validation import NAME, Settings
 REVISION = 4
 """Raised whenever a change to victim, goal function or driver changes rows: it is part of the protocol."""
 
+SEARCH_REVISION = 2
+"""Raised whenever a change to a random search changes its rows: it is part of a control's protocol."""
+
 
 class AttackAssets(Settings):
     """``[attack.assets]``: what the user gives a recipe to work with."""
 
     masked_lm: str | None = Field(default=None, min_length=1)
     """A masked language model for a recipe that proposes words with one: a folder, or ``name@commit`` on the Hub."""
+    vectors: str | None = Field(default=None, min_length=1)
+    """Word vectors for a recipe that takes neighbours in them: a text file of word2vec or GloVe, or a folder as
+    ``asa-bench assets build`` makes it."""
 
 
 class AttackSettings(Settings):

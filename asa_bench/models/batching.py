@@ -11,8 +11,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-from torch import Tensor
-
 STEP = 8
 """Lengths are rounded up to multiples of this many tokens."""
 
@@ -43,8 +41,11 @@ class Batchable(Protocol):
     def encode(self, items: Sequence[Any]) -> list[Encoded]:
         """The items, ready to be put into batches."""
 
-    def forward(self, batch: Sequence[Encoded]) -> Sequence[Tensor] | Tensor:
-        """One answer for each of at most :func:`rows_of` items of one length; it does not depend on the others."""
+    def forward(self, batch: Sequence[Encoded]) -> Any:
+        """An answer for each of at most :func:`rows_of` items of one length; it does not depend on the others.
+
+        A sequence of answers, or a tensor whose rows they are.
+        """
 
 
 def canonical_length(tokens: int, limit: int) -> int:
@@ -89,9 +90,9 @@ class Pool(Generic[Key]):
         return min(1.0, len(self._waiting[length]) / rows_of(length, self._most))
 
 
-def answers(model: Batchable, items: Sequence[Any]) -> list[Tensor]:
+def answers(model: Batchable, items: Sequence[Any]) -> list[Any]:
     """The model's answer to each of ``items``, in their order."""
-    found: dict[int, Tensor] = {}
+    found: dict[int, Any] = {}
     for places, batch in batches(model.encode(items), model.batch_size):
         found.update(zip(places, model.forward(batch), strict=True))
     return [found[place] for place in range(len(items))]
