@@ -20,6 +20,9 @@ from asa_bench.attacking.bad_characters import BudgetedEvolution
 DRAWS = 16
 """Random perturbations that are asked at once."""
 
+FIRST = 4
+"""Candidates that are put before the constraints at first: one at a time would leave the encoder's batches empty."""
+
 
 def control_search(guided: SearchMethod) -> SearchMethod:
     """The random search that stands in for ``guided``."""
@@ -60,8 +63,8 @@ class _RandomSearch(SearchMethod):  # type: ignore[misc]
 class RandomPaths(_RandomSearch):
     """Changes words in random order, each to a random candidate, and asks about every step of the way at once.
 
-    Candidates are put before the constraints in random order, one, then two, four and so on, until one passes: it is
-    drawn as evenly from those that would pass as if all had been looked at.
+    Candidates are put before the constraints in random order, a few, then ever more, until one passes: it is drawn as
+    evenly from those that would pass as if all had been looked at.
     """
 
     def perform_search(self, initial_result: Any) -> Any:
@@ -90,7 +93,7 @@ class RandomPaths(_RandomSearch):
         random.shuffle(candidates)
         looked_at = 0
         while looked_at < len(candidates):
-            block = candidates[looked_at : 2 * looked_at + 1]
+            block = candidates[looked_at : 2 * looked_at + FIRST]
             if passed := self.filter_transformations(block, current, original):
                 return min(passed, key=block.index)
             looked_at += len(block)
