@@ -17,6 +17,7 @@ from asa_bench.core.environment import git_state, hardware, now, versions
 from asa_bench.core.errors import InputError
 from asa_bench.core.files import read_json, write_json, write_text
 from asa_bench.core.fingerprint import fingerprint
+from asa_bench.external import renew_external
 from asa_bench.models.card import Measured, model_card
 from asa_bench.plan import Cell, Plan, default_directory, refuse_changed
 from asa_bench.records import schema
@@ -126,7 +127,7 @@ def finish(plan: Plan, directory: RunDirectory, info: dict[str, Any]) -> Run:
         write_table(directory.path / f"{name}.parquet", frame, CELL_TABLES[name])
     invalid = invalid_attacks(tables["examples"], info["suite"])
     worst_case = [attack.name for attack in plan.attacks if attack.kind == "text"]
-    external = read_table(directory.path / "external.parquet", schema.EXTERNAL)
+    external = renew_external(directory)
     metrics = results(tables["examples"], tables["predictions"], tables["calibration"], worst_case, invalid, external)
     write_table(directory.path / "results.parquet", metrics, schema.RESULTS)
     write_table(directory.path / "curves.parquet", _curves(plan, directory, worst_case), schema.CURVES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ from asa_bench.models.encoder import EncoderSettings, checkpoint_digest
 from asa_bench.models.kinds import kernel
 from asa_bench.records.directory import RunDirectory
 from asa_bench.records.schema import CELL, EXTERNAL, RESULTS, table
-from asa_bench.records.store import Run, concatenate, finished_run, load_run, write_csv, write_table
+from asa_bench.records.store import Run, concatenate, finished_run, load_run, read_table, write_csv, write_table
 from asa_bench.stats.metrics import with_worst_case
 from asa_bench.tasks.rows import read_rows
 
@@ -77,10 +78,24 @@ def import_external(path: str | Path, file: Path, name: str) -> Run:
         return load_run(path)
 
 
+def renew_external(directory: RunDirectory) -> pd.DataFrame:
+    """What was brought to a run; what was asked of a model that is another one by now no longer counts."""
+    path = directory.path / "external.parquet"
+    external = read_table(path, EXTERNAL)
+    places = external[CELL].astype(str).agg("/".join, axis=1) if len(external) else pd.Series(dtype=str)
+    now = places.map({place: directory.evaluated(place) for place in places.unique()})
+    old = external["model"].isna() | (external["model"] != now)
+    if old.any():
+        external.loc[old, ["prediction", "confirmed"]] = [None, False]
+        write_table(path, external, EXTERNAL)
+    return external
+
+
 class _Reader:
     """Reads a file's rows against what a run attacked."""
 
     def __init__(self, run: Run, file: Path) -> None:
+        self._run = run
         self._file = file
         attacked = run.worded[run.worded["outcome"].isin(["succeeded", "failed", "skipped"])]
         self._examples = attacked.drop_duplicates([*CELL, "example_id"])
@@ -100,24 +115,27 @@ class _Reader:
 
     def _of_row(self, number: int, given: Mapping[str, Any]) -> Iterator[Claim]:
         place = f"{self._file}: row {number}: field"
-        if not isinstance(given.get("adversarial_text"), str):
+        text = given.get("adversarial_text")
+        if not isinstance(text, str):
             raise InputError(f"{place} 'adversarial_text': expected a text")
         rows = self._examples
         for column in PLACES:
             if column in given:
                 rows = rows[rows[column].astype(str) == str(given[column])]
                 if rows.empty:
-                    raise InputError(f"{place} '{column}': nothing attacked in this run is of '{given[column]}'")
-        column = next((name for name in ORIGINALS if name in given), None)
-        if column is None:
+                    raise InputError(f"{place} '{column}': nothing attacked in this run is of {str(given[column])!r}")
+        told = next((name for name in ORIGINALS if name in given), None)
+        if told is None:
             raise InputError(f"{place} '{ORIGINALS[0]}' is empty")
-        found = rows[rows[column] == str(given[column])]
+        found = rows[rows[told] == str(given[told])]
         if found.empty:
-            raise InputError(f"{place} '{column}': no such example was attacked there")
+            raise InputError(f"{place} '{told}': no such example was attacked there")
         for known in found.to_dict("records"):
+            if wrong := _no_text(text, text_fields(self._run, known["task"])):
+                raise InputError(f"{place} 'adversarial_text': {wrong}")
             yield Claim(
                 tuple(known[name] for name in CELL), str(known["example_id"]), int(known["label"]),
-                known["original_prediction"] == known["label"], given["adversarial_text"],
+                known["original_prediction"] == known["label"], text,
             )  # fmt: skip
 
 
@@ -125,20 +143,45 @@ def _empty(value: Any) -> bool:
     return value is None or value == "" or (isinstance(value, float) and pd.isna(value))
 
 
+def _no_text(text: str, fields: int) -> str | None:
+    """Why a model that reads so many fields cannot be asked about ``text``; None when it can."""
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        return "half of a character (a lone surrogate)"
+    if fields == 1:
+        return None
+    try:
+        parts = json.loads(text)
+    except json.JSONDecodeError:
+        parts = None
+    if not isinstance(parts, list) or len(parts) != fields or not all(isinstance(part, str) for part in parts):
+        return f"expected a JSON array of {fields} texts"
+    return None
+
+
+def text_fields(run: Run, task: str) -> int:
+    """How many text fields an example of a task of ``run`` has."""
+    return len(_entry(run, "task", task)["text"])
+
+
+def _entry(run: Run, kind: str, name: str) -> Mapping[str, Any]:
+    return next(entry for entry in run.suite[kind] if entry["name"] == name)
+
+
 def _asked(run: Run, claims: Sequence[Claim]) -> Iterator[dict[str, Any]]:
     """What each model answers, as rows of ``EXTERNAL`` but for the name."""
     models: dict[tuple[str, str, str, int], list[Claim]] = {}
     for claim in dict.fromkeys(claims):
         models.setdefault(claim.model, []).append(claim)
-    asking = _Models(run)
+    asking, directory = _Models(run), RunDirectory(run.path)
     for model, own in models.items():
         cell = dict(zip(CELL, model, strict=True))
-        texts = [tuple(split(claim.text, asking.fields(model[0]))) for claim in own]
+        asked = {**cell, "model": directory.evaluated("/".join(map(str, model)))}
+        texts = [tuple(split(claim.text, text_fields(run, model[0]))) for claim in own]
         answers = asking.classifier(*model).logits(texts).argmax(dim=1).tolist()
         for claim, prediction in zip(own, answers, strict=True):
             confirmed = claim.right_before and prediction != claim.label
             found = {"prediction": prediction, "confirmed": confirmed, "label": claim.label}
-            yield {**cell, "example_id": claim.example_id, "adversarial_text": claim.text, **found}
+            yield {**asked, "example_id": claim.example_id, "adversarial_text": claim.text, **found}
 
 
 class _Models:
@@ -148,20 +191,18 @@ class _Models:
         self._run = run
         torch.set_num_threads(run.info["resolved"]["threads"])
 
-    def fields(self, task: str) -> int:
-        """Text fields of an example."""
-        return len(self._entry("task", task)["text"])
-
     def classifier(self, task: str, encoder: str, defence: str, seed: int) -> Classifier:
         """A model that was attacked.
 
         Raises:
-            InputError: when its checkpoint is not there, or is another one now.
+            InputError: when its checkpoint is not there, or is another one now, or the run's device is not here.
         """
         resolved = self._run.info["resolved"]
         device = torch.device(resolved["device"])
-        entry, cell = self._entry("defence", defence), f"{task}/{encoder}/{defence}/{seed}"
-        folder = self._given(entry) if entry["method"] == "given" else self._run.path / "models" / cell
+        if device.type == "cuda" and not torch.cuda.is_available():
+            raise InputError(f"{self._run.path}: its models were asked on '{device}'; no such device here")
+        entry, cell = _entry(self._run, "defence", defence), f"{task}/{encoder}/{defence}/{seed}"
+        folder = self._given(entry, encoder) if entry["method"] == "given" else self._run.path / "models" / cell
         if not folder.is_dir():
             raise InputError(f"{folder}: no checkpoint there to ask; the run did not keep it")
         kernel_ = kernel(folder, self._attention(encoder), device)
@@ -177,10 +218,9 @@ class _Models:
         )
         return next((entry["attention"] for entry in entries if "attention" in entry), "auto")
 
-    def _entry(self, kind: str, name: str) -> Mapping[str, Any]:
-        return next(entry for entry in self._run.suite[kind] if entry["name"] == name)
-
-    def _given(self, entry: Mapping[str, Any]) -> Path:
+    def _given(self, entry: Mapping[str, Any], encoder: str) -> Path:
+        if encoder == "function":
+            raise InputError(f"{self._run.path}: its model is a function of Python, of which nothing is kept to ask")
         folder = given_checkpoint(entry["model"]).folder
         if folder is None or checkpoint_digest(folder) != entry["digest"]:
             raise InputError(f"{entry['model']}: no longer the model that was attacked")

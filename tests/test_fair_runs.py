@@ -34,9 +34,15 @@ def cells(done: Run, kind: str) -> dict[str, Data]:
     return {cell["defence"]: cell for cell in done.info["cells"] if cell["kind"] == kind}
 
 
+def flagged(done: Run, sign: str) -> list[tuple[str, str]]:
+    """Defences and attacks that the report flags for a reason which begins so."""
+    table = pd.read_csv(done.path / "report/tables/flags.csv")
+    table = table[table["Why"].str.startswith(sign)]
+    return list(zip(table["Defence"], table["Attack"], strict=True))
+
+
 def test_an_attacks_successes_are_learnt(tiny_suite: Data, tmp_path: Path) -> None:
-    learning = {"method": "adversarial-examples", "examples": 16, "query_budget": 40}
-    changed = {**tiny_suite, "defence": [{"method": "baseline"}, learning]}
+    changed = {**tiny_suite, "defence": [{"method": "baseline"}, {**LEARNING}]}
     done = run(changed, tmp_path / "run")
     trained = cells(done, "train")
     harvest = tmp_path / "run/cells/harvest/reviews/tiny-bert/baseline/0/adversarial-examples/examples.parquet"
@@ -48,6 +54,7 @@ def test_an_attacks_successes_are_learnt(tiny_suite: Data, tmp_path: Path) -> No
     assert trained["adversarial-examples"]["steps"] == trained["baseline"]["steps"]
     assert set(done.examples["attack"]) == {"deepwordbug"}  # what was learnt from is no result
     assert not set(rows["example_id"]) & set(done.examples["example_id"])
+    assert flagged(done, "trained on this attack: ") == [("adversarial-examples", "deepwordbug")]
     listener = Listener()
     run(changed, tmp_path / "run", progress=listener)
     assert listener.names == []
@@ -65,6 +72,8 @@ def test_equal_compute_gives_the_cheaper_more_steps(suite: Data, tmp_path: Path)
     assert steps == {"baseline": 36, "r-drop": 18, "freelb": 12}
     assert {cell["steps"] * cell["passes"] for cell in trained.values()} == {36}
 
+
+LEARNING = {"method": "adversarial-examples", "examples": 16, "query_budget": 40}
 
 TUNED = [
     {"method": "baseline", "tune": {"learning_rate": [1e-5, 2e-3]}},
@@ -90,13 +99,14 @@ def test_values_are_chosen_by_validation_loss(suite: Data, tmp_path: Path) -> No
     assert losses.iloc[0] == min(cell["validation_loss"] for cell in trials if cell["defence"] == "baseline")
 
 
-def test_values_are_chosen_by_robust_validation_accuracy(suite: Data, tmp_path: Path) -> None:
+def test_values_are_chosen_by_robust_validation_accuracy(tiny_suite: Data, suite: Data, tmp_path: Path) -> None:
     tune = {"criterion": "robust-accuracy", "examples": 6, "query_budget": 20}
-    done = run({**suite, "tune": tune, "defence": TUNED[:1]}, tmp_path / "run")
+    done = run({**suite, "tune": tune, "defence": TUNED[:1], "attack": tiny_suite["attack"]}, tmp_path / "run")
     trials = [cell for cell in done.info["cells"] if cell["kind"] == "trial"]
     assert all(0 <= cell["robust_accuracy"] <= 1 for cell in trials)
     best = max(trials, key=lambda cell: float(cell["robust_accuracy"]))
     assert cells(done, "train")["baseline"]["tuned"] == best["values"]
+    assert flagged(done, "tuned on this attack: ") == [("baseline", "deepwordbug")]
     assert not list((tmp_path / "run/cells").rglob("*.safetensors.tmp"))
     assert not list((tmp_path / "run/cells/trial").rglob("model"))
 
@@ -115,6 +125,19 @@ def test_trials_notice_other_training_data(suite: Data) -> None:
     keys = [{cell.key for cell in make_plan(load_suite(one)).cells if cell.kind == "trial"} for one in (tuned, fewer)]
     assert len(keys[0]) == 2
     assert not keys[0] & keys[1]
+
+
+def test_test_data_take_no_part_in_training_and_tuning(suite: Data, tmp_path: Path) -> None:
+    rows = pd.read_csv(suite["task"]["test"])
+    rows[:20].to_csv(tmp_path / "other.csv", index=False)
+    tune = {"criterion": "robust-accuracy", "examples": 6}
+    tuned = {**suite, "tune": tune, "defence": [TUNED[0], {**LEARNING, "tune": {"warmup": [0.0, 0.1]}}]}
+    other = {**tuned, "task": {**suite["task"], "test": str(tmp_path / "other.csv")}}
+    plans = [make_plan(load_suite(one)).cells for one in (tuned, other)]
+    for kind, same in (("trial", True), ("train", True), ("harvest", True), ("evaluate", False)):
+        keys = [[cell.key for cell in cells if cell.kind == kind] for cells in plans]
+        assert keys[0]
+        assert (keys[0] == keys[1]) == same, kind
 
 
 def test_a_curve_keeps_the_suites_order(tiny_suite: Data, suite: Data) -> None:

@@ -42,7 +42,7 @@ ATTACKS = ("deepwordbug", "pwws", "textfooler-embedded")
 WARM_UP = 2
 """Examples that are attacked before anything is timed, so that no one pays for loading libraries and lexicons."""
 
-ROUNDS = 3
+ROUNDS = 5
 """How often attack and forward pass are timed one after the other."""
 
 ALIKE = ("outcome", "adversarial_text", "queries")

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from asa_bench.cli.app import app, output, quiet_libraries
+
+if TYPE_CHECKING:
+    from asa_bench.records.store import Run
+
+LISTED = 20
+"""Most texts that are told one by one; all are in ``external.parquet``."""
 
 external_app = typer.Typer(no_args_is_help=True, help="Adversarial texts that were found elsewhere.")
 app.add_typer(external_app, name="external")
@@ -32,6 +39,21 @@ def import_command(
 
     quiet_libraries()
     lowered = import_external(run, file, name)
-    own = lowered.external[lowered.external["name"] == name]
-    typer.echo(f"{name}: {int(own['confirmed'].sum())} of {len(own)} claims confirmed")
+    for line in _told(lowered, name):
+        output().print(line, highlight=False, markup=False, soft_wrap=True)
     output().print(f"report: {write_report(lowered)}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _told(run: Run, name: str) -> Iterator[str]:
+    """How many texts of a source count, and why the others do not."""
+    from asa_bench.stats.external import CONFIRMED, verdicts
+
+    own = run.external[run.external["name"] == name]
+    found = verdicts(own)
+    refused = own.assign(why=found)[found != CONFIRMED]
+    yield f"{name}: {len(own) - len(refused)} of {len(own)} claims confirmed"
+    for row in refused.head(LISTED).to_dict("records"):
+        place = f"{row['defence']} seed {row['seed']} ({row['task']}, {row['encoder']}), example {row['example_id']}"
+        yield f"not confirmed: {place}: {row['why']}"
+    if len(refused) > LISTED:
+        yield f"not confirmed: {len(refused) - LISTED} more, see {run.path / 'external.parquet'}"

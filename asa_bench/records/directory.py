@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from asa_bench.core.errors import InputError
 from asa_bench.core.files import read_json, write_json, write_text
+from asa_bench.core.fingerprint import fingerprint
 from asa_bench.records import schema
 
 Status = Literal["done", "failed", "changed", "todo"]
@@ -95,6 +96,14 @@ class RunDirectory:
         except InputError:
             return {}
         return state if isinstance(state, dict) else {}
+
+    def evaluated(self, model: str) -> str:
+        """Fingerprint of a model as it was last evaluated: its weights, and all that its evaluation depends on.
+
+        ``model`` is its path inside ``models/``, such as ``movie-sentiment/minilm/asa/0``.
+        """
+        state = self.state(f"evaluate/{model}")
+        return fingerprint([state.get("key"), state.get("weights")])
 
     def status(self, name: str, key: str) -> Status:
         """Where the cell stands: *changed* means that it was done with another key."""

@@ -37,6 +37,7 @@ GROUPS: dict[str, list[str]] = {
     "predictions": [*schema.CELL, "dataset"],
     "calibration": [],
     "results": [],
+    "external": [*schema.CELL, "name"],
 }
 """Columns that name a group of rows; they stand once a group."""
 
@@ -48,8 +49,12 @@ COLUMNS: dict[str, list[str]] = {
     "predictions": ["example_id", "label", "prediction"],
     "calibration": schema.CALIBRATION.names,
     "results": schema.RESULTS.names,
+    "external": ["example_id", "label", "prediction", "confirmed"],
 }
 """Columns that are kept of each row."""
+
+LATER: dict[str, list[Any]] = {"external": []}
+"""Tables that references of earlier versions do not have."""
 
 DIGITS = 6
 """Decimals of kept numbers."""
@@ -88,7 +93,7 @@ def _groups(run: Run, name: str, *, texts: bool) -> str:
     frame, keys = getattr(run, name), GROUPS[name]
     if name == "predictions":
         frame = frame[frame["dataset"] != "validation"]  # of no use to a comparison
-    columns = [*COLUMNS[name], *(TEXTS if texts and name == "examples" else ())]
+    columns = [*COLUMNS[name], *(column for column in TEXTS if texts and column in frame)]
     groups = frame.groupby(keys, sort=True) if keys else [((), frame)] * bool(len(frame))
     return ",\n".join(_group(dict(zip(keys, key, strict=True)), rows, columns) for key, rows in groups)
 
@@ -118,6 +123,7 @@ def load_reference(path: Path) -> Run:
         raise DamagedRunError(f"{path}: damaged reference: reference_format: {data['reference_format']!r}")
     if data["reference_format"] > FORMAT:
         raise InputError(f"{path}: reference format {data['reference_format']} is newer than {FORMAT}; upgrade")
+    data = {**LATER, **data}
     try:
         frames = {name: _frame(data[name]) if name in COLUMNS else pd.DataFrame() for name in TABLES}
         info = {key: data[key] for key in KEPT}

@@ -130,7 +130,7 @@ meaning of the first (1–5) and how well it reads (1–5). ``item``: what the s
 adversarial texts; *copy* (the text itself, but for a full stop) and *mismatch* (another example's text) belong to no
 model, so that their ``defence``, ``seed``, ``attack`` and ``adversarial_text`` are null."""
 
-ADDED = {"candidates", "trace", "moved", "truncated", "strength"}
+ADDED = {"candidates", "trace", "moved", "truncated", "strength", "model"}
 """Columns that runs of earlier versions do not have; they read as null."""
 
 EXTERNAL = pa.schema(
@@ -142,10 +142,12 @@ EXTERNAL = pa.schema(
         ("adversarial_text", pa.string()),
         ("prediction", pa.int64()),
         ("confirmed", pa.bool_()),
+        ("model", pa.string()),
     ]
 )
 """Adversarial texts that were found elsewhere, one per row and model that was asked about it. ``name`` is what the user
-calls where they come from; ``prediction`` the model's answer; ``confirmed``: it was right before and is wrong now."""
+calls where they come from; ``prediction`` the model's answer, null once the model is another one; ``confirmed``: it was
+right before and is wrong now; ``model``: fingerprint of what was asked."""
 
 CALIBRATION = pa.schema([*_CELL_FIELDS, ("temperature", pa.float64()), ("validation_loss", pa.float64())])
 """One row per model: the temperature fitted on validation and the validation cross-entropy at temperature 1 (nats)."""

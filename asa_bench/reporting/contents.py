@@ -161,7 +161,21 @@ def samples(view: View) -> list[Sample]:
             if len(rows):
                 shown = [_example(row) for _, row in rows.drop_duplicates("example_id").head(SAMPLES).iterrows()]
                 found.append(Sample(attack, defence, len(rows), shown))
-    return found
+    return [*found, *_found_elsewhere(view)]
+
+
+def _found_elsewhere(view: View) -> Iterator[Sample]:
+    """Confirmed texts that others brought, beside the originals."""
+    place = ["defence", "seed", "example_id"]
+    originals = view.examples[[*place, "original_text"]].drop_duplicates(place)
+    worded = view.external["confirmed"] & view.external["adversarial_text"].notna()
+    confirmed = view.external[worded].merge(originals, on=place)
+    unknown = dict.fromkeys(name for name, _ in _COUNTS)
+    rows = confirmed.rename(columns={"prediction": "adversarial_prediction"})
+    rows = rows.assign(original_prediction=rows["label"], **unknown).sort_values(["example_id", "seed"], kind="stable")
+    for (source, defence), own in rows.groupby(["name", "defence"]):
+        shown = [_example(row) for _, row in own.drop_duplicates("example_id").head(SAMPLES).iterrows()]
+        yield Sample(f"{source} (found elsewhere)", str(defence), len(own), shown)
 
 
 def _example(row: pd.Series) -> Example:

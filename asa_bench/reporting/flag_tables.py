@@ -8,7 +8,7 @@ from typing import NamedTuple
 from asa_bench.reporting.formats import listed, percent, points
 from asa_bench.reporting.tables import Cell, Column, Table, words
 from asa_bench.reporting.view import View
-from asa_bench.stats.flags import MOST, SURE, Flag, model_flags, outdone, stalled
+from asa_bench.stats.flags import MOST, SURE, Flag, met_before, model_flags, outdone, stalled
 
 CHECKS = ("unlike_answers", "zero_gradient", "training_accuracy")
 """Measures that the probes have; the others are metrics."""
@@ -99,6 +99,7 @@ def _signs(view: View) -> Iterator[tuple[str, str | None, Flag]]:
             sides = view.attacked(attack, defence), view.attacked(blinder or "", defence)
             if blinder and (flag := outdone(*sides)):
                 yield defence, attack, flag
+            yield from ((defence, attack, flag) for flag in met_before(view.recipe(attack), view.known(defence)))
 
 
 def _measures(view: View, defence: str) -> Mapping[str, tuple[float | None, int]]:
@@ -138,6 +139,10 @@ REASONS = {
     "was stuck, and more queries would not have shown it",
     "outdone": "sees the gradient, and yet turns {value} points fewer of {n} examples than the attack of the same "
     "candidates and constraints that sees scores alone: the gradient misleads or is masked",
+    "learnt": "trained on this attack: it learnt from the recipe's successes on up to {n} training examples; the "
+    "number says little about attacks that it has not met",
+    "tuned": "tuned on this attack: its settings were chosen by what the recipe left of up to {n} validation examples; "
+    "the number says little about attacks that it has not met",
 }
 """Why each sign matters, in words."""
 
@@ -150,5 +155,7 @@ LOOKED_FOR = {
     "gap": f"validation accuracy over {MOST['gap'] * 100:.0f} points below training accuracy",
     "stalled": "a second half of the budget without success",
     "outdone": "a white-box attack that its black-box counterpart outdoes",
+    "learnt": "an attack that the defence was trained on",
+    "tuned": "an attack that the defence was tuned on",
 }
 """What is looked for, in words."""

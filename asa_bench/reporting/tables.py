@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,12 @@ from asa_bench.stats.intervals import Estimate
 
 MANY = 6
 """Columns beyond which a table is set close."""
+
+LINE = 72
+"""Characters that a line of LaTeX's own page holds, about."""
+
+LONG = 40
+"""Characters beyond which LaTeX breaks a column's texts into lines."""
 
 
 @dataclass(frozen=True)
@@ -106,26 +113,38 @@ def to_markdown(table: Table) -> str:
 
 
 def to_latex(table: Table) -> str:
-    """A ``table`` environment in the style of the package booktabs; one of many columns is scaled to the line."""
-    heading = " & ".join(latex(column.title) for column in table.columns)
-    body = [" & ".join(latex(_with_note(cell)) for cell in row) + r" \\" for row in table.rows]
+    """A ``table`` environment in the style of the package booktabs; what is wider than the line is scaled to it."""
+    heading = _latex_row([column.title for column in table.columns])
+    body = [_latex_row([_with_note(cell) for cell in row]) for row in table.rows]
+    columns, wide = _latex_columns(table)
     lines = [
-        f"% needs \\usepackage{{booktabs{',graphicx' if table.many else ''}}}",
+        f"% needs \\usepackage{{booktabs{',graphicx' if wide else ''}}}",
         r"\begin{table}",
         r"\centering",
         rf"\caption{{{latex(f'{table.title}. {table.caption}')}}}",
         rf"\label{{tab:{table.name}}}",
-        *([r"\resizebox{\linewidth}{!}{%"] if table.many else []),
-        rf"\begin{{tabular}}{{{''.join('r' if column.numeric else 'l' for column in table.columns)}}}",
+        *([r"\resizebox{\linewidth}{!}{%"] if wide else []),
+        rf"\begin{{tabular}}{{{columns}}}",
         r"\toprule",
-        rf"{heading} \\",
+        heading,
         r"\midrule",
         *body,
         r"\bottomrule",
-        r"\end{tabular}}" if table.many else r"\end{tabular}",
+        r"\end{tabular}}" if wide else r"\end{tabular}",
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _latex_columns(table: Table) -> tuple[str, bool]:
+    """How the columns are set, and whether they are wider than the line."""
+    kinds, total = [], 0
+    for place, column in enumerate(table.columns):
+        longest = max([len(column.title), *(len(_with_note(row[place])) for row in table.rows)])
+        broken = longest > LONG and not column.numeric
+        kinds.append("r" if column.numeric else r"p{0.5\linewidth}" if broken else "l")
+        total += (LONG if broken else longest) + 2
+    return "".join(kinds), total > LINE
 
 
 def markdown(text: str) -> str:
@@ -141,19 +160,45 @@ _LATEX = {
     "–": "--",
     "−": "$-$",
     "×": r"$\times$",
+    "≤": r"$\leq$",
     "≥": r"$\geq$",
+    "→": r"$\to$",
+    "·": r"$\cdot$",
+    "…": r"\dots{}",
+    "|": r"\textbar{}",
     "<": r"$<$",
     ">": r"$>$",
     "τ": r"$\tau$",
-    "‹": r"\guilsinglleft{}",
-    "›": r"\guilsinglright{}",
+    "‹": r"$\langle$",
+    "›": r"$\rangle$",
     **{character: f"\\{character}" for character in "&%$#_{}"},
 }
 
 
+_ACCENTS = "\u0300\u0301\u0302\u0303\u0308\u030a\u030c\u0327"
+"""Accents over or under a letter that LaTeX has in its oldest encoding: `´^~¨˚ˇ and the cedilla."""
+
+_LETTERS = "ßæøœÆØŒłŁ“”‘’—"
+"""Further characters that it has there."""
+
+
 def latex(text: str) -> str:
-    """``text`` with LaTeX's special characters escaped."""
-    return "".join(_LATEX.get(character, character) for character in " ".join(visible(text).split()))
+    """``text`` with LaTeX's special characters escaped, and those that it does not know as ``‹U+1F3AC›``."""
+    return "".join(map(_latex_character, " ".join(visible(text).split())))
+
+
+def _latex_character(character: str) -> str:
+    if character in _LATEX:
+        return _LATEX[character]
+    parts = unicodedata.normalize("NFD", character)
+    known = parts[0].isascii() and character <= "\u017f" and all(accent in _ACCENTS for accent in parts[1:])
+    return character if known or character in _LETTERS else latex(f"‹U+{ord(character):04X}›")
+
+
+def _latex_row(texts: Sequence[str]) -> str:
+    """A row of a table; what opens it is kept from being read as an option of the row before."""
+    row = " & ".join(map(latex, texts))
+    return ("{}" if row.startswith(("[", "*")) else "") + row + r" \\"
 
 
 def _with_note(cell: Cell) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
 from asa_bench.records.schema import CURVES, EXTERNAL, MAPS, PROBES, RATINGS, VIEWS, table
 from asa_bench.records.store import Run
+from asa_bench.stats.flags import Known
 from asa_bench.stats.intervals import Estimate
 
 NOTHING = Estimate(None, None, None, 0)
@@ -100,6 +101,20 @@ class View:
         alike = (name for name in self.text_attacks if self._entry("attack", name).get("recipe") == wanted)
         return next((name for name in alike if self.budget(name) == self.budget(attack)), None)
 
+    def recipe(self, attack: str) -> str:
+        """The attack's recipe; its name when the suite does not say."""
+        return str(self._entry("attack", attack).get("recipe") or attack)
+
+    def known(self, defence: str) -> list[Known]:
+        """The attacks that the defence was trained on or tuned by."""
+        entry, tune = self._entry("defence", defence), self.info.get("suite", {}).get("tune") or {}
+        learns = self.method(defence) == "adversarial-examples" and "recipe" in entry
+        judged = [tune] if "criterion" in tune else list(tune.values())  # several runs, each with its own
+        tables: list[tuple[Literal["learnt", "tuned"], Mapping[str, Any]]] = [("learnt", entry)] if learns else []
+        if any(cell.get("robust_accuracy") is not None for cell in self.cells("trial", defence)):
+            tables += [("tuned", table) for table in judged if table["criterion"] == "robust-accuracy"]
+        return [Known(why, str(table["recipe"]), int(table["examples"])) for why, table in tables]
+
     def strengths(self, attack: str) -> tuple[float, ...]:
         """What an attack of kind *model*, or its control, tried; empty for one of texts."""
         return tuple(map(float, self._entry("attack", attack).get("strengths") or ()))
@@ -123,8 +138,12 @@ class View:
 
     def cell(self, kind: str, defence: str) -> Mapping[str, Any]:
         """What ``run.json`` tells of the first cell of a kind of a defence; empty where it tells nothing."""
+        return next(self.cells(kind, defence), {})
+
+    def cells(self, kind: str, defence: str) -> Iterator[Mapping[str, Any]]:
+        """What ``run.json`` tells of the cells of a kind of a defence."""
         found = (cell for cell in self.info.get("cells") or [] if cell.get("kind") == kind and self.has(cell))
-        return next((cell for cell in found if cell.get("defence") == defence), {})
+        return (cell for cell in found if cell.get("defence") == defence)
 
     def seeds(self, defence: str) -> list[int]:
         """Training seeds that the defence has numbers for."""

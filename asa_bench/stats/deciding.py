@@ -7,17 +7,22 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from asa_bench.stats.aggregate import robust_share
+from asa_bench.stats.intervals import Estimate
+
 
 class Share(NamedTuple):
-    """What one attack takes of one defence, over seeds; shares of the examples that all attacks have in common."""
+    """What one attack takes of one defence, of the examples that all attacks have in common, over seeds."""
 
-    to_it: float
+    right: int
+    """Right before, under all of them."""
+    to_it: int
     """Right before, lost to it."""
-    to_it_alone: float
+    to_it_alone: int
     """Lost to it, and to none of the others."""
-    without: float
+    without: Estimate
     """Still right under all the others."""
-    with_it: float
+    with_it: Estimate
     """Still right under all of them and it: never more than without."""
     n: int
     """Examples, seed by seed."""
@@ -38,10 +43,16 @@ def deciding(examples: pd.DataFrame, attack: str, others: Sequence[str]) -> Shar
     outcomes = outcomes.dropna()
     if outcomes.empty:
         return None
+    # An attack may end in an error on an example of which another one knows that the model was wrong anyway.
+    right = ~(outcomes == "skipped").any(axis=1)
     stands = outcomes == "failed"
-    lost = ~stands[attack] & (outcomes[attack] != "skipped")
-    without = stands[list(others)].all(axis=1) if others else outcomes[attack] != "skipped"
-    to_it, alone, before, after = (
-        float(flags.mean()) for flags in (lost, lost & without, without, without & stands[attack])
+    lost, without = right & ~stands[attack], right & stands[list(others)].all(axis=1)
+    seeds = outcomes.index.to_frame()["seed"]
+    return Share(
+        right=int(right.sum()),
+        to_it=int(lost.sum()),
+        to_it_alone=int((lost & without).sum()),
+        without=robust_share(without, seeds),
+        with_it=robust_share(without & stands[attack], seeds),
+        n=len(outcomes),
     )
-    return Share(to_it, alone, before, after, n=len(outcomes))

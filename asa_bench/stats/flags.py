@@ -5,7 +5,8 @@ Carlini et al. 2019 (arXiv 1902.06705) and Croce & Hein 2020 (arXiv 2003.01690) 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import PurePath
 from typing import Literal, NamedTuple
 
 import pandas as pd
@@ -36,6 +37,8 @@ Why = Literal[
     "gap",
     "stalled",
     "outdone",
+    "learnt",
+    "tuned",
 ]
 
 
@@ -46,6 +49,15 @@ class Flag(NamedTuple):
     value: float
     n: int
     """Examples behind the measure."""
+
+
+class Known(NamedTuple):
+    """An attack that a defence was trained on (*learnt*) or its settings were chosen by (*tuned*)."""
+
+    why: Literal["learnt", "tuned"]
+    recipe: str
+    n: int
+    """Most examples that it attacked then."""
 
 
 def model_flags(measures: Mapping[str, tuple[float | None, int]]) -> Iterator[Flag]:
@@ -97,3 +109,20 @@ def outdone(sighted: pd.DataFrame, blinder: pd.DataFrame) -> Flag | None:
     if pair is None or pair.p_value is None or pair.difference >= 0 or pair.p_value >= ALPHA:
         return None
     return Flag("outdone", -pair.difference, pair.n)
+
+
+def met_before(recipe: str, known: Iterable[Known]) -> Iterator[Flag]:
+    """The signs that a defence met an attack before the comparison.
+
+    Args:
+        recipe: the attack's recipe.
+        known: what the defence was trained or tuned on.
+    """
+    for attack in known:
+        if _stem(attack.recipe) == _stem(recipe):
+            yield Flag(attack.why, 1.0, attack.n)
+
+
+def _stem(recipe: str) -> str:
+    """A recipe's name, of a file without its folder: a copy of a recipe is the same attack."""
+    return PurePath(recipe).name.removesuffix(".toml")

@@ -166,10 +166,20 @@ def _lowered(cell: Row, robust: pd.Series, external: pd.DataFrame | None) -> Nam
     """The worst case of a model with what was found elsewhere: an example that is lost stays lost."""
     if external is None:
         return
-    own = external[(external[CELL] == pd.Series(cell)).all(axis=1)]
-    if len(own):
-        broken = own.loc[own["confirmed"], "example_id"]
-        yield EXTERNAL_WORST, _share(robust & ~robust.index.isin(broken))
+    method = [name for name in CELL if name != "seed"]
+    brought = external[(external[method] == pd.Series(cell)[method]).all(axis=1)]
+    if len(brought):  # for all seeds alike: a mean over some of them could be above the worst case's over all
+        yield EXTERNAL_WORST, share_left(robust, brought[brought["seed"] == cell["seed"]])
+
+
+def share_left(robust: pd.Series, external: pd.DataFrame) -> Estimate:
+    """The share of one model's examples that are ``robust`` and that no confirmed text misleads.
+
+    Args:
+        robust: booleans by ``example_id``.
+        external: texts that the model was asked about (schema ``EXTERNAL``).
+    """
+    return _share(robust & ~robust.index.isin(external.loc[external["confirmed"], "example_id"]))
 
 
 def _right_before(rows: pd.DataFrame) -> pd.Series:

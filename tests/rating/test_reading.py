@@ -9,11 +9,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from asa_bench.rating.items import finished_run
 from asa_bench.rating.reading import import_sheets
 from asa_bench.rating.sheet import write_sheet
 from asa_bench.records import schema
-from asa_bench.records.store import load_run, write_table
+from asa_bench.records.store import finished_run, load_run, write_table
 from asa_bench.reporting.merging import merged
 from asa_bench.reporting.rating_tables import rated, rater_table
 from asa_bench.reporting.view import views

@@ -13,8 +13,8 @@ import pytest
 
 from asa_bench.core.errors import InputError
 from asa_bench.core.files import read_text
-from asa_bench.rating.items import finished_run
 from asa_bench.rating.sheet import COLUMNS, safe, write_sheet
+from asa_bench.records.store import finished_run
 from tests.conftest import Cli
 
 from .conftest import ATTACKS, DEFENCES, MakeRun, example, examples, rows_of

@@ -58,6 +58,51 @@ def test_a_stalled_search_is_flagged_at_its_own_attack_alone(make_run: MakeRun) 
     assert [title for title, cell in zip(titles, row, strict=True) if cell.text.endswith(" [a]")] == ["pwws, %"]
 
 
+def beside_numbers(view: View, defence: str) -> dict[str, str]:
+    """The letters beside each number of a defence in the table of robust accuracy, where there are any."""
+    table = comparison(view)
+    (row,) = (row for row in table.rows if row[0].text == defence)
+    pairs = ((column.title, cell.text.partition(" [")[2]) for column, cell in zip(table.columns, row, strict=True))
+    return {title: letters.removesuffix("]") for title, letters in pairs if letters}
+
+
+LEARNT = (
+    "trained on this attack: it learnt from the recipe's successes on up to 500 training examples; the number says "
+    "little about attacks that it has not met"
+)
+TUNED = (
+    "tuned on this attack: its settings were chosen by what the recipe left of up to 100 validation examples; the "
+    "number says little about attacks that it has not met"
+)
+
+
+def test_an_attack_that_a_defence_was_trained_on_is_flagged_at_that_defence_alone(make_run: MakeRun) -> None:
+    run = make_run(defences=("baseline", "asa"), attacks=("pwws", "deepwordbug"))
+    run.suite["defence"][1] |= {"method": "adversarial-examples", "recipe": "deepwordbug", "examples": 500}
+    run.suite["attack"][1]["name"] = "bugs"  # which goes by another name
+    for frame in (run.results, run.examples):
+        frame["attack"] = frame["attack"].replace("deepwordbug", "bugs")
+    (view,) = views(run)
+    assert flags(view) == [("a", "asa", "bugs", LEARNT)]
+    assert beside_numbers(view, "asa") == {"bugs, %": "a"}
+    assert beside_numbers(view, "baseline") == {}
+
+
+def test_an_attack_that_a_defence_was_tuned_on_is_flagged(make_run: MakeRun) -> None:
+    tuned = {"criterion": "robust-accuracy", "recipe": "pwws", "examples": 100}
+    place = {"kind": "trial", "task": "movie-sentiment", "encoder": "minilm", "defence": "asa", "status": "done"}
+    cells = [{**place, "robust_accuracy": value} for value in (None, 0.25)]  # the first diverged
+    run = make_run(defences=("baseline", "asa"), attacks=("pwws", "deepwordbug"), cells=cells)
+    run.suite["tune"] = tuned
+    (view,) = views(run)
+    assert flags(view) == [("a", "asa", "pwws", TUNED)]
+    assert beside_numbers(view, "asa") == {"pwws, %": "a"}
+    run.suite["tune"] = {"monday": tuned, "tuesday": {**tuned, "recipe": "textfooler"}}  # as of several runs
+    assert flags(view) == [("a", "asa", "pwws", TUNED)]
+    run.suite["tune"] = {**tuned, "criterion": "validation-loss"}
+    assert flags(view) == []
+
+
 def test_saturated_scores_are_flagged_from_the_predictions(make_run: MakeRun) -> None:
     run = make_run(defences=("baseline",), attacks=("pwws",))
     sure = run.predictions.assign(confidence=1.0)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from asa_bench.records.schema import EXAMPLES, table
-from asa_bench.stats.flags import Flag, model_flags, outdone, stalled
+from asa_bench.stats.flags import Flag, Known, met_before, model_flags, outdone, stalled
 
 BUDGET = 100
 
@@ -90,3 +90,10 @@ def test_a_better_an_equal_and_a_chance_difference_are_none(sighted: int, blinde
 def test_without_common_examples_there_is_no_sign() -> None:
     sighted, _ = sides(0, 0)
     assert outdone(sighted, sighted.iloc[:0]) is None
+
+
+def test_an_attack_that_was_met_before_is_a_sign_and_another_is_none() -> None:
+    known = [Known("learnt", "deepwordbug", 500), Known("tuned", "mine/pwws.toml", 100)]
+    assert list(met_before("deepwordbug", known)) == [Flag("learnt", 1.0, 500)]
+    assert list(met_before("pwws", known)) == [Flag("tuned", 1.0, 100)]
+    assert list(met_before("textfooler", known)) == []
