@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from asa_bench.assets.build import VECTORS
 from asa_bench.attacking.code import read_code
 from asa_bench.attacking.planned import PlannedAttack, plan_attack, refuse_unavailable, with_controls
 from asa_bench.attacking.protocols import find_frame
@@ -48,6 +49,8 @@ class ModelRun(Settings):
     """Python files with a function ``Attack(model)``, as TextAttack's command takes them. They are run."""
     masked_lm: str | None = Field(default=None, min_length=1)
     """A masked language model for the attacks that take one: a folder, or ``name@commit`` on the Hub."""
+    vectors: str | None = Field(default=None, min_length=1)
+    """Word vectors for the attacks that take neighbours in them: a text file, or a folder."""
     protocol: str = "recipe"
     """The frame round every search: a name, or the path of a TOML file."""
     control_examples: int = Field(default=50, ge=0)
@@ -93,6 +96,8 @@ def requested_attacks(settings: ModelRun) -> list[PlannedAttack]:
     named = [_named(settings, {"recipe": name, **common}, here) for name in settings.attack]
     if settings.masked_lm and not any(attack.settings.assets.masked_lm for attack in named):
         raise InputError("--masked-lm: none of the attacks takes a masked language model")
+    if settings.vectors and not any(attack.settings.assets.vectors for attack in named):
+        raise InputError("--vectors: none of the attacks takes word vectors")
     frame = find_frame(settings.protocol, here)
     for path in settings.attack_file:
         recipe = read_code(path)
@@ -108,8 +113,11 @@ def requested_attacks(settings: ModelRun) -> list[PlannedAttack]:
 
 def _named(settings: ModelRun, given: dict[str, Any], here: Path) -> PlannedAttack:
     try:
-        if find_recipe(given["recipe"], here).own_masked_lm:
+        recipe = find_recipe(given["recipe"], here)
+        if recipe.own_masked_lm:
             given = {**given, "assets": {"masked_lm": settings.masked_lm}}
+        if VECTORS in recipe.assets:
+            given = {**given, "assets": {"vectors": settings.vectors}}
         return plan_attack(AttackSettings.model_validate(given), here)
     except InputError as error:
         raise InputError(f"--attack: {error}") from None

@@ -23,6 +23,7 @@ from asa_bench.assets.counter_fitting import (
 from asa_bench.assets.fetch import move_into_place
 from asa_bench.assets.location import BUILD_RECORD, cache_folder, place
 from asa_bench.assets.manifest import MANIFEST, Asset
+from asa_bench.assets.word_vectors import NEAREST, NEIGHBOURS_FILE, VECTORS_FILE, WORDS_FILE
 from asa_bench.assets.wordnet_pairs import Pair, WordPairs, wordnet_pairs
 from asa_bench.core.errors import MissingAssetError
 from asa_bench.core.files import write_json
@@ -33,9 +34,6 @@ VECTORS = "counter-fitted-glove"
 
 FREQUENT = 100_000
 """The most frequent words of GloVe, of which the lower-case alphabetic ones are kept."""
-
-NEIGHBOURS = 50
-"""Neighbours of each word, as in TextAttack's matrix."""
 
 HELD_OUT = 20
 """One in so many pairs is kept out of the fit, to check it."""
@@ -95,7 +93,7 @@ def fit(words: list[str], original: np.ndarray, pairs: WordPairs) -> tuple[np.nd
     index = {word: number for number, word in enumerate(words)}
     (train_synonyms, synonyms), (train_antonyms, antonyms) = (_split(found, index) for found in pairs)
     original = unit(original.astype(np.float64))
-    before = neighbours(original, NEIGHBOURS)
+    before = neighbours(original, NEAREST)
     kept, every = (
         near_pairs(before),
         IndexPairs(*(np.array([[index[a], index[b]] for a, b in found]) for found in pairs)),
@@ -104,10 +102,10 @@ def fit(words: list[str], original: np.ndarray, pairs: WordPairs) -> tuple[np.nd
     held_out = {"before": measures(original, before, IndexPairs(synonyms, antonyms))}
     held_out["after"] = measures(unit(trial), neighbours(unit(trial), WITHIN), IndexPairs(synonyms, antonyms))
     vectors = _rounded(original, every, kept)
-    near = neighbours(unit(vectors), NEIGHBOURS)
+    near = neighbours(unit(vectors), NEAREST)
     record = {
         "words": len(words),
-        "settings": {"near": NEAR, "rate": RATE, "steps": STEPS, "decimals": DECIMALS, "neighbours": NEIGHBOURS},
+        "settings": {"near": NEAR, "rate": RATE, "steps": STEPS, "decimals": DECIMALS, "neighbours": NEAREST},
         "held_out": held_out,
         "fitted": {"before": measures(original, before, every), "after": measures(unit(vectors), near, every)},
     }
@@ -176,9 +174,9 @@ def _store(asset: Asset, words: list[str], vectors: np.ndarray, near: Neighbours
         with tempfile.TemporaryDirectory(dir=root, prefix=".build-", ignore_cleanup_errors=True) as work:
             fresh = Path(work) / "fresh"
             fresh.mkdir()
-            (fresh / "words.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
-            np.save(fresh / "vectors.npy", vectors)
-            np.save(fresh / "neighbours.npy", near.words)
+            (fresh / WORDS_FILE).write_text("\n".join(words) + "\n", encoding="utf-8")
+            np.save(fresh / VECTORS_FILE, vectors)
+            np.save(fresh / NEIGHBOURS_FILE, near.words)
             files = {path.name: digest_file(path) for path in sorted(fresh.iterdir())}
             write_json(fresh / BUILD_RECORD, {**record, "files": files})
             move_into_place(fresh, asset, Path(work) / "old")

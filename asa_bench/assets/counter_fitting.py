@@ -88,8 +88,9 @@ def near_pairs(near: Neighbours, distance: float = NEAR) -> Pairs:
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
-    """``vectors`` at length 1."""
-    scaled: np.ndarray = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    """``vectors`` at length 1; one of length 0 stays as it is."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    scaled: np.ndarray = vectors / np.where(lengths > 0, lengths, 1)
     return scaled
 
 

@@ -20,6 +20,9 @@ from asa_bench.attacking.bad_characters import BudgetedEvolution
 DRAWS = 16
 """Random perturbations that are asked at once."""
 
+FIRST = 4
+"""Candidates that are put before the constraints at first: one at a time would leave the encoder's batches empty."""
+
 
 def control_search(guided: SearchMethod) -> SearchMethod:
     """The random search that stands in for ``guided``."""
@@ -58,23 +61,43 @@ class _RandomSearch(SearchMethod):  # type: ignore[misc]
 
 
 class RandomPaths(_RandomSearch):
-    """Changes words in random order, each to a random candidate, and asks about every step of the way at once."""
+    """Changes words in random order, each to a random candidate, and asks about every step of the way at once.
+
+    Candidates are put before the constraints in random order, a few, then ever more, until one passes: it is drawn as
+    evenly from those that would pass as if all had been looked at.
+    """
+
+    def perform_search(self, initial_result: Any) -> Any:
+        """The first success, else the best text that was drawn."""
+        text = initial_result.attacked_text
+        _, words = self.get_indices_to_order(text)
+        self._words = [word for word in words if self._step(text, text, word)]
+        return super().perform_search(initial_result)
 
     def _draw(self, text: AttackedText) -> list[AttackedText]:
-        _, words = self.get_indices_to_order(text)
-        words = [word for word in words if self._candidates(text, text, word)]
-        random.shuffle(words)
+        words = random.sample(self._words, len(self._words))
         path: list[AttackedText] = []
         for word in words:
-            candidates = self._candidates(path[-1] if path else text, text, word)
-            if not candidates:
+            step = self._step(path[-1] if path else text, text, word)
+            if step is None:
                 break  # the constraints allow no further word
-            path.append(random.choice(candidates))
+            path.append(step)
         return path
 
-    def _candidates(self, current: AttackedText, original: AttackedText, word: int) -> list[AttackedText]:
-        found: list[AttackedText] = self.get_transformations(current, original_text=original, indices_to_modify=(word,))
-        return found
+    def propose(self, current: AttackedText, original: AttackedText, word: int) -> list[AttackedText]:
+        """Candidates with another word at a place, before any constraint; the attack puts its own in this place."""
+        raise NotImplementedError
+
+    def _step(self, current: AttackedText, original: AttackedText, word: int) -> AttackedText | None:
+        candidates = self.propose(current, original, word)
+        random.shuffle(candidates)
+        looked_at = 0
+        while looked_at < len(candidates):
+            block = candidates[looked_at : 2 * looked_at + FIRST]
+            if passed := self.filter_transformations(block, current, original):
+                return min(passed, key=block.index)
+            looked_at += len(block)
+        return None
 
 
 class RandomPerturbations(_RandomSearch, BudgetedEvolution):

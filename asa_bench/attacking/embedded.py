@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from textattack import Attack
@@ -51,9 +52,9 @@ class TextFooler(AttackRecipe):  # type: ignore[misc]
     """TextFooler (arXiv 1907.11932) on counter-fitted GloVe, MiniLM and spaCy."""
 
     @staticmethod
-    def build(model_wrapper: Any) -> Attack:
-        """The attack on the victim."""
-        with _own_vectors():
+    def build(model_wrapper: Any, vectors: Path | None = None) -> Attack:
+        """The attack on the victim; ``vectors`` are the user's."""
+        with _own_vectors(vectors):
             return _exchanged(TextFoolerJin2019.build(model_wrapper), model_wrapper)
 
 
@@ -61,9 +62,9 @@ class IGA(AttackRecipe):  # type: ignore[misc]
     """The improved genetic algorithm (arXiv 1909.06723) on counter-fitted GloVe."""
 
     @staticmethod
-    def build(model_wrapper: Any) -> Attack:
-        """The attack on the victim."""
-        with _own_vectors():
+    def build(model_wrapper: Any, vectors: Path | None = None) -> Attack:
+        """The attack on the victim; ``vectors`` are the user's."""
+        with _own_vectors(vectors):
             return IGAWang2019.build(model_wrapper)
 
 
@@ -84,8 +85,8 @@ class TextBugger(AttackRecipe):  # type: ignore[misc]
     """TextBugger (arXiv 1812.05271) on counter-fitted GloVe, MiniLM and Unicode's confusables."""
 
     @staticmethod
-    def build(model_wrapper: Any) -> Attack:
-        """The attack on the victim; TextAttack's numbers throughout."""
+    def build(model_wrapper: Any, vectors: Path | None = None) -> Attack:
+        """The attack on the victim, with TextAttack's numbers throughout; ``vectors`` are the user's."""
         inside: dict[str, Any] = {"random_one": True, "skip_first_char": True, "skip_last_char": True}
         transformation = CompositeTransformation(
             [
@@ -93,7 +94,7 @@ class TextBugger(AttackRecipe):  # type: ignore[misc]
                 WordSwapRandomCharacterDeletion(**inside),
                 WordSwapNeighboringCharacterSwap(**inside),
                 Homoglyphs(),
-                WordSwapEmbedding(max_candidates=5, embedding=word_embedding()),
+                WordSwapEmbedding(max_candidates=5, embedding=word_embedding(vectors)),
             ]
         )
         similar = MiniLM(asking(model_wrapper), threshold=0.8, metric="angular")
@@ -106,16 +107,16 @@ class A2T(AttackRecipe):  # type: ignore[misc]
     """A2T (arXiv 2109.00544) on counter-fitted GloVe, MiniLM and spaCy, ranking words by deletion."""
 
     @staticmethod
-    def build(model_wrapper: Any) -> Attack:
-        """The attack on the victim; TextAttack's numbers throughout."""
-        embedding = word_embedding()
+    def build(model_wrapper: Any, vectors: Path | None = None) -> Attack:
+        """The attack on the victim, with TextAttack's numbers throughout; ``vectors`` are the user's."""
+        embedding = word_embedding(vectors)
         constraints = [
             RepeatModification(),
             StopwordModification(),
             InputColumnModification(["premise", "hypothesis"], {"premise"}),
             MaxModificationRate(max_rate=0.1, min_threshold=4),
             WordEmbeddingDistance(min_cos_sim=0.8, embedding=embedding),
-            SpacyPartOfSpeech(allow_verb_noun_swap=False),
+            SpacyPartOfSpeech(asking(model_wrapper), allow_verb_noun_swap=False),
             MiniLM(asking(model_wrapper), threshold=0.9, metric="cosine"),
         ]
         transformation = WordSwapEmbedding(max_candidates=20, embedding=embedding)
@@ -138,7 +139,7 @@ def _exchanged(attack: Attack, victim: Any) -> Attack:
 
 def _own(constraint: Constraint, victim: Any) -> Constraint:
     if isinstance(constraint, PartOfSpeech):
-        return SpacyPartOfSpeech(constraint.allow_verb_noun_swap)
+        return SpacyPartOfSpeech(asking(victim), constraint.allow_verb_noun_swap)
     if not isinstance(constraint, UniversalSentenceEncoder):
         return constraint
     names = ("threshold", "metric", "compare_against_original", "window_size", "skip_text_shorter_than_window")
@@ -146,11 +147,11 @@ def _own(constraint: Constraint, victim: Any) -> Constraint:
 
 
 @contextmanager
-def _own_vectors() -> Iterator[None]:
-    """Within the block the vectors that TextAttack would download are ours; a recipe built later gets the official."""
+def _own_vectors(given: Path | None) -> Iterator[None]:
+    """Within the block the vectors that TextAttack would download are ours, or ``given``; afterwards not."""
     key, shared = "textattack_counterfitted_GLOVE_embedding", utils.GLOBAL_OBJECTS
     before = shared.get(key)
-    shared[key] = word_embedding()
+    shared[key] = word_embedding(given)
     try:
         yield
     finally:

@@ -1,17 +1,17 @@
 """Parts of word attacks from the package index: counter-fitted GloVe, MiniLM and spaCy in the authors' places.
 
-What they find is kept by content, within bounds, for all examples of a process. Imports TextAttack.
+Each works as its counterpart in TextAttack does. Imports TextAttack.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
-from lru import LRU
 from textattack.constraints.grammaticality import PartOfSpeech
 from textattack.constraints.semantics.sentence_encoders import SentenceEncoder
 from textattack.shared import AttackedText, WordEmbedding
@@ -20,14 +20,11 @@ from torch import Tensor
 
 from asa_bench.assets import asset_path
 from asa_bench.assets.build import VECTORS
+from asa_bench.assets.counter_fitting import unit
+from asa_bench.assets.word_vectors import NEAREST, WordVectors, read_word_vectors
 from asa_bench.attacking.scheduler import Ask
 from asa_bench.models.sentences import JUDGE, sentence_model
-
-TAGGER = "spacy-english"
-"""The asset with spaCy's pipeline."""
-
-KEPT = 2**16
-"""Sentence vectors, and tagged windows of words, that are kept."""
+from asa_bench.models.tags import Window, parsed, tagger
 
 TEXTS = 2**10
 """Whole texts whose tags are kept."""
@@ -37,21 +34,34 @@ UNIVERSAL = {"PROPN": "NOUN", "AUX": "VERB", "CCONJ": "CONJ", "SCONJ": "CONJ", "
 
 
 @lru_cache(maxsize=1)
-def word_embedding() -> WordEmbedding:
-    """The counter-fitted vectors as TextAttack takes them, loaded once."""
-    folder = asset_path(VECTORS)
-    words = (folder / "words.txt").read_text(encoding="utf-8").split()
-    vectors, near = np.load(folder / "vectors.npy"), np.load(folder / "neighbours.npy")
-    index = {word: number for number, word in enumerate(words)}
-    return Vectors(vectors, index, dict(enumerate(words)), near)
+def word_embedding(path: Path | None = None) -> WordEmbedding:
+    """The counter-fitted vectors, or those of the user's in ``path``, as TextAttack takes them, loaded once."""
+    return Vectors(read_word_vectors(path or asset_path(VECTORS)))
 
 
 class Vectors(WordEmbedding):  # type: ignore[misc]
-    """TextAttack's embedding, with as many neighbours as are asked for: it gives the first caller's number to all."""
+    """TextAttack's embedding, with as many neighbours as are asked for: it gives the first caller's number to all.
+
+    Where no neighbours lie beside the vectors, they are the nearest by cosine, looked up once for each word.
+    """
+
+    def __init__(self, found: WordVectors) -> None:
+        index = {word: number for number, word in enumerate(found.words)}
+        super().__init__(found.vectors, index, dict(enumerate(found.words)), found.neighbours)
+        self._unit = found.vectors if found.neighbours is not None else unit(found.vectors)
 
     def nearest_neighbours(self, index: int, topn: int) -> list[int]:
         """The ``topn`` nearest words of a word, nearest first."""
-        return cast("list[int]", self.nn_matrix[index, :topn].tolist())
+        if self.nn_matrix is not None:
+            return cast("list[int]", self.nn_matrix[index, :topn].tolist())
+        if index not in self._nn_cache:
+            self._nn_cache[index] = self._nearest(index)
+        return cast("list[int]", self._nn_cache[index][:topn])
+
+    def _nearest(self, index: int) -> list[int]:
+        farness = -(self._unit @ self._unit[index])
+        farness[index] = np.inf
+        return cast("list[int]", np.argsort(farness, kind="stable")[: min(NEAREST, len(farness) - 1)].tolist())
 
 
 class MiniLM(SentenceEncoder):  # type: ignore[misc]
@@ -60,40 +70,53 @@ class MiniLM(SentenceEncoder):  # type: ignore[misc]
     def __init__(self, ask: Ask, **options: Any) -> None:
         super().__init__(**options)
         self._ask = ask
-        self._known: Any = LRU(KEPT)
 
     def encode(self, sentences: Sequence[str]) -> Tensor:
         """Sentence vectors ``(sentences, width)``."""
-        found = {text: self._known.get(text) for text in sentences}
-        new = [text for text, vector in found.items() if vector is None]
-        if new:
-            vectors = self._ask(sentence_model(asset_path(JUDGE)), [(text,) for text in new])
-            found.update(zip(new, vectors, strict=True))
-            self._known.update(found)
-        return torch.stack([found[text] for text in sentences])
+        return torch.stack([*self._ask(sentence_model(asset_path(JUDGE)), [(sentence,) for sentence in sentences])])
 
     def _sim_score(self, starting_text: AttackedText, transformed_text: AttackedText) -> float:
         return float(self._score_list(starting_text, [transformed_text])[0])
 
 
 class SpacyPartOfSpeech(PartOfSpeech):  # type: ignore[misc]
-    """TextAttack's constraint, and its bounded cache, with spaCy's tagger.
+    """TextAttack's constraint, and its cache, with spaCy's tagger, which is asked about all candidates at once."""
 
-    A window is tagged alone, so that its tags do not depend on what else is tagged.
-    """
-
-    def __init__(self, allow_verb_noun_swap: bool) -> None:
+    def __init__(self, ask: Ask, allow_verb_noun_swap: bool) -> None:
         super().__init__(allow_verb_noun_swap=allow_verb_noun_swap)
         self.tagger_type = "spacy"
-        self._pos_tag_cache: Any = LRU(KEPT)
+        self._ask = ask
+
+    def _check_constraint_many(
+        self, transformed_texts: Sequence[AttackedText], reference_text: AttackedText
+    ) -> list[AttackedText]:
+        words = reference_text.words
+        places = {(place, text.words[place]) for text in transformed_texts for place in _changed(text, words)}
+        places |= {(place, words[place]) for place, _ in places}
+        self._tag(_window(words, *place) for place in sorted(places))
+        return cast("list[AttackedText]", super()._check_constraint_many(transformed_texts, reference_text))
 
     def _get_pos(self, before_ctx: list[str], word: str, after_ctx: list[str]) -> str:
         window = (*before_ctx, word, *after_ctx)
-        tags = self._pos_tag_cache.get(window)
-        if tags is None:
-            tags = self._pos_tag_cache[window] = _tags(window)
-        tag: str = tags[len(before_ctx)]
+        self._tag([window])
+        tag: str = self._pos_tag_cache[window][len(before_ctx)]
         return UNIVERSAL.get(tag, tag)
+
+    def _tag(self, windows: Iterable[Window]) -> None:
+        new = [window for window in windows if window not in self._pos_tag_cache]
+        for window, tags in zip(new, self._ask(tagger(), new), strict=True):
+            self._pos_tag_cache[window] = tags
+
+
+def _changed(text: AttackedText, words: Sequence[str]) -> list[int]:
+    """Places of the changed words of ``text``, of those that the original ``words`` have, too."""
+    changed = text.attack_attrs.get("newly_modified_indices", ())
+    return [place for place in changed if place < min(len(words), text.num_words)]
+
+
+def _window(words: Sequence[str], place: int, word: str) -> Window:
+    """What TextAttack's constraint tags to see whether ``word`` may stand at a place among ``words``."""
+    return (*words[max(place - 4, 0) : place], word, *words[place + 1 : place + 4])
 
 
 class Entity(NamedTuple):
@@ -120,7 +143,7 @@ class SpacyText:
 
     def pos_of_word_index(self, index: int) -> str:
         """The part of speech of one word, in the Universal Dependencies' tags."""
-        return _remembered_tags(tuple(self._text.words))[index]
+        return _tags(tuple(self._text.words))[index]
 
 
 class SpacyChangeName(WordSwapChangeName):  # type: ignore[misc]
@@ -137,17 +160,17 @@ class SpacyChangeLocation(WordSwapChangeLocation):  # type: ignore[misc]
         return cast("list[AttackedText]", super()._get_transformations(SpacyText(current_text), indices_to_modify))
 
 
-def _tags(words: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(token.pos_ for token in _parsed(words, "ner"))
-
-
-_remembered_tags = lru_cache(maxsize=TEXTS)(_tags)
+@lru_cache(maxsize=TEXTS)
+def _tags(words: Window) -> tuple[str, ...]:
+    (found,) = parsed([words], without="ner")
+    return tuple(token.pos_ for token in found)
 
 
 @lru_cache(maxsize=TEXTS)
-def _entities(words: tuple[str, ...]) -> tuple[Entity, ...]:
+def _entities(words: Window) -> tuple[Entity, ...]:
     tags = [Entity("O") for _ in words]
-    for entity in _parsed(words, "tagger").ents:
+    (found,) = parsed([words], without="tagger")
+    for entity in found.ents:
         for place in range(entity.start, entity.end):
             tags[place] = _entity(entity, place)
     return tuple(tags)
@@ -161,19 +184,3 @@ def _entity(entity: Any, place: int) -> Entity:
     first, last = place == entity.start, place == entity.end - 1
     position = {(True, True): "S", (True, False): "B", (False, True): "E"}.get((first, last), "I")
     return Entity(f"{position}-PER")
-
-
-def _parsed(words: Sequence[Hashable], without: str) -> Any:
-    from spacy.tokens import Doc
-
-    pipeline = _pipeline(without)
-    return pipeline(Doc(pipeline.vocab, words=list(words)))
-
-
-@lru_cache(maxsize=2)
-def _pipeline(without: str) -> Any:
-    """The pipeline of spaCy for parts of speech or for named entities: without the other."""
-    import spacy
-
-    others = {"tagger", "attribute_ruler"} if without == "tagger" else {without}
-    return spacy.load(asset_path(TAGGER), exclude=[*others, "parser", "lemmatizer", "senter"])

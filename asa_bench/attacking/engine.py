@@ -12,9 +12,10 @@ from asa_bench.assets.textattack_home import no_nltk_downloads
 from asa_bench.attacking.aware import AwareClassifier
 from asa_bench.attacking.driver import attack_example
 from asa_bench.attacking.job import AttackJob
+from asa_bench.attacking.memory import remembering
 from asa_bench.attacking.rows import Row
 from asa_bench.attacking.scheduler import Scheduler
-from asa_bench.attacking.speed import fast_texts, remember_synonyms
+from asa_bench.attacking.speed import fast_texts, remember_synonyms, spare_short_texts
 from asa_bench.attacking.victim import TracedAttack, Victim, another, build_attack
 from asa_bench.models.classifier import Classifier, TextClassifier
 from asa_bench.tasks import Example
@@ -43,7 +44,7 @@ class Engine:
         if known is not None:
             assert isinstance(classifier, Classifier)  # only models that were trained here have one
             classifier = AwareClassifier(classifier, known)
-        victim = Victim(classifier, self._scheduler.ask)
+        victim = Victim(classifier, remembering(self._scheduler.ask))
         with no_nltk_downloads():
             self._attack: TracedAttack = build_attack(
                 job.recipe,
@@ -55,6 +56,7 @@ class Engine:
                 known.guide if known else None,
             )
         remember_synonyms(self._attack.transformation)
+        spare_short_texts(self._attack.constraints)
 
     def run(self, on_row: Callable[[Row], None], on_start: Callable[[str], None] = lambda example_id: None) -> None:
         """Attack every example; ``on_start`` gets the id of each that begins, ``on_row`` each row as it comes.

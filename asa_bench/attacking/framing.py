@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import torch
 from textattack.constraints import Constraint, PreTransformationConstraint
 from textattack.constraints.overlap import MaxWordsPerturbed
 from textattack.constraints.pre_transformation import StopwordModification
-from textattack.constraints.semantics.sentence_encoders import SentenceEncoder
 from textattack.shared import AttackedText
 from torch import Tensor
 
-from asa_bench.assets import asset_path
+from asa_bench.attacking.embedded_parts import MiniLM
 from asa_bench.attacking.protocols import Frame
 from asa_bench.attacking.scheduler import Ask
-from asa_bench.models.sentences import JUDGE, sentence_model
 
 
 def frame_constraints(frame: Frame, ask: Ask) -> Iterator[Constraint | PreTransformationConstraint]:
@@ -29,20 +26,15 @@ def frame_constraints(frame: Frame, ask: Ask) -> Iterator[Constraint | PreTransf
         yield JudgedSimilarity(frame.similarity, frame.similarity_window, ask)
 
 
-class JudgedSimilarity(SentenceEncoder):  # type: ignore[misc]
+class JudgedSimilarity(MiniLM):
     """Angular similarity to the original's sentence vector, on every text however short.
 
     Measured on a window of words round the change; where a transformation does not say what it changed, on the text.
     """
 
     def __init__(self, floor: float, window: int, ask: Ask) -> None:
-        super().__init__(floor, metric="angular", compare_against_original=True, window_size=window)
+        super().__init__(ask, threshold=floor, metric="angular", compare_against_original=True, window_size=window)
         self._window = window
-        self._ask = ask
-
-    def encode(self, sentences: Sequence[str]) -> Tensor:
-        """Sentence vectors ``(sentences, width)``."""
-        return torch.stack([*self._ask(sentence_model(asset_path(JUDGE)), [(sentence,) for sentence in sentences])])
 
     def _score_list(self, starting_text: AttackedText, transformed_texts: Sequence[AttackedText]) -> Tensor:
         pairs = [self._pair(starting_text, text) for text in transformed_texts]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -34,15 +35,16 @@ class GradientSwapRecipe(AttackRecipe):  # type: ignore[misc]
     """TextFooler's words and constraints, in a beam search that the gradient leads."""
 
     @staticmethod
-    def build(model_wrapper: Any, candidates: int = 50, beam: int = 4) -> Attack:
+    def build(model_wrapper: Any, candidates: int = 50, beam: int = 4, vectors: Path | None = None) -> Attack:
         """The attack on the victim.
 
         Args:
             model_wrapper: the victim, ours or TextAttack's own wrapper of a model of transformers.
             candidates: swaps that are tried of each text of the beam: those of the largest gain by the gradient.
             beam: texts that are kept at each step.
+            vectors: word vectors of the user's.
         """
-        attack = TextFooler.build(model_wrapper)
+        attack = TextFooler.build(model_wrapper, vectors)
         constraints = [*attack.constraints, *attack.pre_transformation_constraints]
         swap = GradientSwap(_classifier(model_wrapper), asking(model_wrapper), attack.transformation, candidates)
         return Attack(attack.goal_function, constraints, swap, BeamSearch(beam_width=beam))

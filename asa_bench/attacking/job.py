@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from asa_bench.attacking.code import CodeRecipe
 from asa_bench.attacking.own_masked_lm import MaskedLMRecipe
+from asa_bench.attacking.own_vectors import VectorsRecipe
 from asa_bench.attacking.protocols import RECIPE, Frame
 from asa_bench.attacking.recipe import Recipe
 from asa_bench.models.precision import Kernel, Resolved
@@ -38,7 +39,7 @@ class AttackJob(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    recipe: CodeRecipe | MaskedLMRecipe | Recipe
+    recipe: CodeRecipe | MaskedLMRecipe | VectorsRecipe | Recipe
     """What to do; its name is a part of each example's seed."""
     frame: Frame = Frame(name=RECIPE)
     """The protocol's demands."""

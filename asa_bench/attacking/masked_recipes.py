@@ -35,7 +35,8 @@ class BAE(AttackRecipe):  # type: ignore[misc]
     @staticmethod
     def build(model_wrapper: Any, masked_lm: Path) -> Attack:
         """The attack on the victim with the masked language model in a folder."""
-        constraints = [SpacyPartOfSpeech(allow_verb_noun_swap=True), _similar(model_wrapper, 0.936338023, 15)]
+        speech = SpacyPartOfSpeech(asking(model_wrapper), allow_verb_noun_swap=True)
+        constraints = [speech, _similar(model_wrapper, 0.936338023, 15)]
         swap = WordSwapMaskedLM(method="bae", max_candidates=50, min_confidence=0.0, **_language_model(masked_lm))
         return _attack(model_wrapper, constraints, swap, GreedyWordSwapWIR(wir_method="delete"))
 

@@ -21,6 +21,9 @@ from asa_bench.core.registry import Registry
 HUB_FILES = ("config.json", "model.safetensors", "pytorch_model.bin")
 """What of a model has to be in the Hub's cache: its configuration, and one of the two forms of its weights."""
 
+VECTOR_FILES = ("paragram.npy", "wordlist.pickle", "nn.npy", "mse_dist.p", "cos_sim.p")
+"""What TextAttack opens in the folder of its word vectors."""
+
 
 class Official(NamedTuple):
     """One thing that a recipe's authors used."""
@@ -32,8 +35,8 @@ class Official(NamedTuple):
     """How to get it there."""
 
 
-def _in_textattack_cache(path: str) -> bool:
-    return (cache_folder() / "textattack" / path).exists()
+def _in_textattack_cache(paths: tuple[str, ...]) -> bool:
+    return all((cache_folder() / "textattack" / path).exists() for path in paths)
 
 
 def _in_hub_cache(name: str) -> bool:
@@ -64,9 +67,10 @@ def _beside_textattack(path: str) -> bool:
     return bool(found and found.origin and (Path(found.origin).parent / path).is_file())
 
 
-def _textattack(title: str, path: str) -> Official:
+def _textattack(title: str, path: str, files: tuple[str, ...] = ()) -> Official:
     remedy = f"have TextAttack download it where its server can be reached; put it at textattack/{path} in the cache"
-    return Official(title, partial(_in_textattack_cache, path), remedy)
+    paths = tuple(f"{path}/{file}" for file in files) or (path,)
+    return Official(title, partial(_in_textattack_cache, paths), remedy)
 
 
 def _hub(name: str) -> Official:
@@ -82,7 +86,10 @@ _SENTENCE_ENCODER = "https://tfhub.dev/google/universal-sentence-encoder/3"
 OFFICIAL: Registry[Official] = Registry(
     "official asset",
     [
-        ("counter-fitted-vectors", _textattack("counter-fitted word vectors", "word_embeddings/paragramcf")),
+        (
+            "counter-fitted-vectors",
+            _textattack("counter-fitted word vectors", "word_embeddings/paragramcf", VECTOR_FILES),
+        ),
         ("hownet", _textattack("HowNet's sememes", "transformations/hownet/word_candidates_sense.pkl")),
         (
             "one-billion-words-lm",

@@ -65,3 +65,17 @@ def _check(folder: Path, what: str) -> None:
         raise InputError(f"{what}: the tokenizer in {folder} cannot be loaded: {one_line(error)}") from None
     if tokenizer.mask_token is None:
         raise InputError(f"{what}: the tokenizer in {folder} has no mask token")
+    _refuse_incomplete(folder, what)
+
+
+def _refuse_incomplete(folder: Path, what: str) -> None:
+    """Load the model once: transformers makes up at random what the weights lack, the head of a bare encoder say."""
+    from transformers import AutoModelForMaskedLM
+
+    options = {"use_safetensors": True, "trust_remote_code": False, "output_loading_info": True}
+    try:
+        _, found = AutoModelForMaskedLM.from_pretrained(folder, **options)
+    except (ValueError, OSError, RuntimeError) as error:
+        raise InputError(f"{what}: the model in {folder} cannot be loaded: {one_line(error)}") from None
+    if lacking := sorted(found["missing_keys"]):
+        raise InputError(f"{what}: the weights in {folder} lack {len(lacking)} tensors of the model: {lacking[0]}, …")

@@ -11,9 +11,10 @@ from typing import Any
 from asa_bench.assets import MANIFEST, asset_digests
 from asa_bench.assets.textattack_home import import_textattack
 from asa_bench.attacking.own_masked_lm import on_masked_lm
+from asa_bench.attacking.own_vectors import on_own_vectors
 from asa_bench.attacking.protocols import Frame, find_frame
 from asa_bench.attacking.recipe import Recipe, find_recipe, resolve
-from asa_bench.attacking.settings import REVISION, AttackSettings
+from asa_bench.attacking.settings import REVISION, SEARCH_REVISION, AttackAssets, AttackSettings
 from asa_bench.core.errors import InputError
 from asa_bench.core.fingerprint import fingerprint
 from asa_bench.core.registry import unknown
@@ -86,7 +87,7 @@ class PlannedAttack:
         if demands := self.frame.content():
             frame["frame"] = demands
         if self.kind == "control":
-            frame["search"] = self.settings.search
+            frame |= {"search": self.settings.search, "search_revision": SEARCH_REVISION}
         if self.kind == "aware":
             frame["adversary"] = self.settings.adversary
         if self.kind == "sweep":
@@ -110,9 +111,11 @@ def plan_attack(settings: AttackSettings, root: Path) -> PlannedAttack:
     Raises:
         InputError: when there is no such recipe or protocol, or a file of one is wrong.
     """
-    recipe, masked_lm = find_recipe(settings.recipe, root), settings.assets.masked_lm
-    if masked_lm is not None:
-        recipe = on_masked_lm(recipe, masked_lm, root)
+    recipe, given = find_recipe(settings.recipe, root), settings.assets
+    if given.masked_lm is not None:
+        recipe = on_masked_lm(recipe, given.masked_lm, root)
+    if given.vectors is not None:
+        recipe = on_own_vectors(recipe, given.vectors, root)
     if settings.options:
         recipe = recipe.model_copy(update={"options": {**recipe.options, **settings.options}})
     attack = PlannedAttack(settings, recipe, find_frame(settings.protocol, root))
@@ -189,8 +192,8 @@ def _look_up(attack: PlannedAttack, source: str) -> None:
 
 
 def _refuse_unknown(options: Iterable[str], build: Callable[..., Any]) -> None:
-    """Refuse options that the recipe's ``build`` has no argument for; the first is the model."""
-    _, *known = inspect.signature(build).parameters
+    """Refuse options that the recipe's ``build`` has no argument for; the first is the model, others are assets."""
+    _, *known = (name for name in inspect.signature(build).parameters if name not in AttackAssets.model_fields)
     for name in options:
         if name not in known:
             raise InputError(f"options: {unknown('option', name, known)}")

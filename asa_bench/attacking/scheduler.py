@@ -13,7 +13,6 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 from greenlet import getcurrent, greenlet
-from torch import Tensor
 
 from asa_bench.core.seeding import RandomState, random_state, set_random_state
 from asa_bench.models.batching import Batchable, Encoded, Pool
@@ -22,7 +21,7 @@ Item = TypeVar("Item")
 Found = TypeVar("Found")
 Result = TypeVar("Result")
 
-Ask = Callable[[Any, Sequence[Any]], Sequence[Tensor]]
+Ask = Callable[[Any, Sequence[Any]], Sequence[Any]]
 """Takes a model (:class:`Batchable`) and items, gives the model's answers: :meth:`Scheduler.ask`, or
 :func:`asa_bench.models.batching.answers` where nothing is merged."""
 
@@ -51,7 +50,7 @@ class Scheduler(Generic[Result]):
         self._seeded: _Search[Result] | None = None
         """Whose random states are the global ones now."""
 
-    def ask(self, model: Batchable, items: Sequence[Hashable]) -> list[Tensor]:
+    def ask(self, model: Batchable, items: Sequence[Hashable]) -> list[Any]:
         """The model's answer to each of ``items``; for a search to call.
 
         Raises:
@@ -61,7 +60,7 @@ class Scheduler(Generic[Result]):
             return []
         hub = getcurrent().parent
         assert hub is not None, "only a search may ask"
-        found: dict[Hashable, Tensor | Exception] = hub.switch(_Call(model, frozenset(items)))
+        found: dict[Hashable, Any | Exception] = hub.switch(_Call(model, frozenset(items)))
         rows = []
         for item in items:
             answer = found[item]
@@ -139,10 +138,11 @@ class _Lane(Generic[Result]):
             answered += self._answer(item, answer)
         return answered
 
-    def _forward(self, batch: Sequence[Encoded]) -> Iterable[Tensor]:
-        return iter(self._model.forward(batch))
+    def _forward(self, batch: Sequence[Encoded]) -> Iterable[Any]:
+        answers: Iterable[Any] = self._model.forward(batch)
+        return iter(answers)
 
-    def _answer(self, item: Hashable, answer: Tensor | Exception) -> list[_Search[Result]]:
+    def _answer(self, item: Hashable, answer: Any | Exception) -> list[_Search[Result]]:
         searches = self._waiting.pop(item)
         for search in searches:
             search.answers[item] = answer
@@ -156,7 +156,7 @@ class _Search(Generic[Result]):
         self._greenlet = greenlet(work)
         self._grad = True
         self.call: _Call
-        self.answers: dict[Hashable, Tensor | Exception] = {}
+        self.answers: dict[Hashable, Any | Exception] = {}
         self.random_state: RandomState | None = None
 
     @property

@@ -10,8 +10,11 @@ from pydantic import Field, model_validator
 from asa_bench.attacking.recipe import Option
 from asa_bench.core.validation import NAME, Settings
 
-REVISION = 4
+REVISION = 5
 """Raised whenever a change to victim, goal function or driver changes rows: it is part of the protocol."""
+
+SEARCH_REVISION = 2
+"""Raised whenever a change to a random search changes its rows: it is part of a control's protocol."""
 
 
 class AttackAssets(Settings):
@@ -19,6 +22,9 @@ class AttackAssets(Settings):
 
     masked_lm: str | None = Field(default=None, min_length=1)
     """A masked language model for a recipe that proposes words with one: a folder, or ``name@commit`` on the Hub."""
+    vectors: str | None = Field(default=None, min_length=1)
+    """Word vectors for a recipe that takes neighbours in them: a text file of word2vec or GloVe, or a folder as
+    ``asa-bench assets build`` makes it."""
 
 
 class AttackSettings(Settings):

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
+import torch
 from textattack.shared import AttackedText, attacked_text
 from textattack.shared.utils import strings
 from textattack.transformations import CompositeTransformation, WordSwapWordNet
+from torch import Tensor
 
 REMEMBERED = 2**16
 """Most words whose results are kept."""
@@ -143,3 +145,23 @@ def _remembered(find: Callable[[str], list[str]]) -> Callable[[str], list[str]]:
         return tuple(find(word))
 
     return lambda word: list(found(word))
+
+
+def spare_short_texts(constraints: Iterable[Any]) -> None:
+    """Let sentence encoders be asked only about texts that they judge.
+
+    TextAttack asks about those shorter than the window, too, and then lets them through whatever was found.
+    """
+    for constraint in constraints:
+        if getattr(constraint, "skip_text_shorter_than_window", False):
+            constraint._score_list = partial(_scores, constraint, constraint._score_list)
+
+
+def _scores(
+    constraint: Any, found: Callable[..., Tensor], starting_text: AttackedText, texts: Sequence[AttackedText]
+) -> Tensor:
+    judged = [place for place, text in enumerate(texts) if text.num_words >= constraint.window_size]
+    scores = torch.ones(len(texts))
+    if judged:
+        scores[judged] = found(starting_text, [texts[place] for place in judged])
+    return scores

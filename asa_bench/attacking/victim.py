@@ -128,6 +128,8 @@ class TracedAttack(Attack):  # type: ignore[misc]
         if hasattr(self.search_method, "foresee"):
             self.search_method.foresee = self._foresee
             self.search_method.constrained = bool(self.constraints)
+        if hasattr(self.search_method, "propose"):
+            self.search_method.propose = self._propose
 
     def attack(self, example: AttackedText, ground_truth_output: int) -> AttackResult:
         """Attack one example, whose length may decide its budget."""
@@ -155,6 +157,10 @@ class TracedAttack(Attack):  # type: ignore[misc]
             return type(self.search_method)._get_index_order(self.search_method, *arguments, **options)
         finally:
             self._ranking = False
+
+    def _propose(self, current: AttackedText, original: AttackedText, word: int) -> list[AttackedText]:
+        """Candidates for one word, on which no constraint was asked."""
+        return list(self._get_transformations_uncached(current, original, indices_to_modify=(word,)))
 
     def _foresee(self, texts: Sequence[AttackedText]) -> None:
         """Have the model's answers to ``texts`` ready; they count as queries only when they are asked for."""

@@ -31,6 +31,7 @@ from asa_bench.models.classifier import Classifier, load_classifier
 from asa_bench.models.kinds import positions
 from asa_bench.models.precision import Precision, Resolved, autocast, default_device, has_bf16
 from asa_bench.models.sentences import SentenceModel, mean_pooled
+from asa_bench.models.tags import Tagger
 from asa_bench.tasks.movie_sentiment import NAME
 
 Result = TypeVar("Result")
@@ -186,17 +187,26 @@ class Recorder(Scheduler[Row]):
         return super().ask(model, items)
 
     def batches(self) -> Iterator[tuple[Batchable, list[Encoded]]]:
-        """All that was asked, with the model that was: in full batches, by the rule that shapes them in an attack."""
+        """All that transformers were asked, each with its own: in full batches, by the rule that shapes an attack's."""
         for model, items in self._asked.values():
-            for _, batch in batches(model.encode([*items]), model.batch_size):
-                yield model, batch
+            if not isinstance(model, Tagger):
+                for _, batch in batches(model.encode([*items]), model.batch_size):
+                    yield model, batch
+
+    def forget(self) -> None:
+        """Clear the memories of the models that were asked: the next attack is to find them as a new process does."""
+        for model, _ in self._asked.values():
+            if known := getattr(model, "known", None):
+                known.clear()
 
 
 def _engine_rows(job: AttackJob, classifier: Classifier, recorder: Recorder | None = None) -> dict[str, Row]:
     from asa_bench.attacking.engine import Engine
 
     rows: list[Row] = []
+    recorder = recorder or Recorder(job.in_flight)
     Engine(job, classifier, scheduler=recorder).run(rows.append)
+    recorder.forget()
     return {row["example_id"]: row for row in rows}
 
 
@@ -223,7 +233,9 @@ def _stock_rows(job: AttackJob, classifier: Classifier) -> dict[str, Row]:
 
 
 def _as_stock(model: Batchable, items: Sequence[Any]) -> Sequence[Any]:
-    """Answers as TextAttack's parts have them from their models: the sentences of a call padded to the longest."""
+    """Answers as TextAttack has them: windows tagged one by one, the sentences of a call padded to the longest."""
+    if isinstance(model, Tagger):
+        return [model.forward([window])[0] for window in model.encode(items)]
     if not isinstance(model, SentenceModel):
         return answers(model, items)
     texts = [text for (text,) in items]

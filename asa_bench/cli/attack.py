@@ -85,6 +85,10 @@ def attack_command(
         str | None,
         typer.Option(metavar="PATH-OR-HUB", help="A masked language model for bae, bert-attack and clare."),
     ] = None,
+    vectors: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="Word vectors for the -embedded attacks: a text file, or a folder."),
+    ] = None,
     protocol: Annotated[
         str, typer.Option(metavar="NAME", help="Frame round every search: recipe, textdefender, or a TOML file.")
     ] = "recipe",
@@ -105,7 +109,7 @@ def attack_command(
         "name": name, "task_name": task_name, "text": columns, "label": label,
         "labelling": _mapping(labels), "split": split, "query_budget": query_budget, "temperature": temperature,
         "attack_file": tuple(attack_files or ()), "protocol": protocol, "masked_lm": masked_lm,
-        "control_examples": control_examples, "precision": precision, "device": device,
+        "vectors": vectors, "control_examples": control_examples, "precision": precision, "device": device,
         "threads": threads, "seed": seed,
     }  # fmt: skip
     from asa_bench.model_run import attack

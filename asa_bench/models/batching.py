@@ -11,8 +11,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-from torch import Tensor
-
 STEP = 8
 """Lengths are rounded up to multiples of this many tokens."""
 
@@ -21,6 +19,12 @@ ROWS = {"cpu": 16, "cuda": 256}
 
 LONG = 512
 """Texts longer than this many tokens go in batches of fewer rows, so that a batch's tokens are bounded."""
+
+FEWEST = 16
+"""Rows of the smallest of those batches; texts longer still go alone.
+
+In a batch of 3 to 15 rows a text's bits can depend on its row: matrix products of narrow heads, fp32, AVX-512.
+"""
 
 Key = TypeVar("Key")
 
@@ -43,8 +47,11 @@ class Batchable(Protocol):
     def encode(self, items: Sequence[Any]) -> list[Encoded]:
         """The items, ready to be put into batches."""
 
-    def forward(self, batch: Sequence[Encoded]) -> Sequence[Tensor] | Tensor:
-        """One answer for each of at most :func:`rows_of` items of one length; it does not depend on the others."""
+    def forward(self, batch: Sequence[Encoded]) -> Any:
+        """An answer for each of at most :func:`rows_of` items of one length; it does not depend on the others.
+
+        A sequence of answers, or a tensor whose rows they are.
+        """
 
 
 def canonical_length(tokens: int, limit: int) -> int:
@@ -54,7 +61,10 @@ def canonical_length(tokens: int, limit: int) -> int:
 
 def rows_of(length: int, most: int) -> int:
     """Rows of a batch of texts of canonical ``length`` tokens, where short ones go in batches of ``most``."""
-    return most if length <= LONG else max(1, most * LONG // length)
+    if length <= LONG:
+        return most
+    rows = most * LONG // length
+    return rows if rows >= FEWEST else 1
 
 
 class Pool(Generic[Key]):
@@ -89,9 +99,9 @@ class Pool(Generic[Key]):
         return min(1.0, len(self._waiting[length]) / rows_of(length, self._most))
 
 
-def answers(model: Batchable, items: Sequence[Any]) -> list[Tensor]:
+def answers(model: Batchable, items: Sequence[Any]) -> list[Any]:
     """The model's answer to each of ``items``, in their order."""
-    found: dict[int, Tensor] = {}
+    found: dict[int, Any] = {}
     for places, batch in batches(model.encode(items), model.batch_size):
         found.update(zip(places, model.forward(batch), strict=True))
     return [found[place] for place in range(len(items))]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
+from lru import LRU
 from torch import Tensor
 
 from asa_bench.models.batched import TextModel
@@ -19,10 +21,16 @@ JUDGE = "minilm"
 MAX_LENGTH = 256
 """Tokens that it was trained to read."""
 
+KEPT = 2**16
+"""Sentence vectors that are kept."""
+
 
 @dataclass(frozen=True)
 class SentenceModel(TextModel):
     """A sentence encoder; its answers are vectors ``(texts, width)``."""
+
+    known: Any = field(default_factory=lambda: LRU(KEPT), compare=False)
+    """A memory for who asks, by text."""
 
     def _answer(self, inputs: dict[str, Tensor]) -> Tensor:
         return mean_pooled(self.model(**inputs).last_hidden_state, inputs["attention_mask"])

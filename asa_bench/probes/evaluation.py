@@ -14,7 +14,7 @@ from asa_bench.models.classifier import TextClassifier
 from asa_bench.probes.calibration import cross_entropy, fit_temperature
 from asa_bench.tasks import Example
 
-REVISION = 3
+REVISION = 4
 """Raised whenever a change to evaluation or calibration changes their results: it is part of the cells' keys."""
 
 PIECE = 256

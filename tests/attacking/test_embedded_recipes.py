@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from asa_bench.assets import MANIFEST, asset_path, cache
-from asa_bench.assets.build import VECTORS, build_vectors
-from asa_bench.assets.location import place
+from asa_bench.assets import asset_path, cache
+from asa_bench.assets.build import VECTORS
 from asa_bench.attacking.planned import plan_attack, refuse_unavailable
 from asa_bench.attacking.recipe import recipes
 from asa_bench.attacking.settings import AttackSettings
+from asa_bench.benching.attack import Recorder
 from asa_bench.core.errors import InputError
 from asa_bench.models.classifier import Classifier
+from asa_bench.models.sentences import JUDGE, sentence_model
+from asa_bench.tasks import Example
+from tests.conftest import Cli
 
+from .conftest import built_vectors
 from .test_attack import built, examples
 from .test_engine import attacked, job_of
 from .test_stock import both, ending
@@ -30,18 +35,8 @@ FREQUENT = 4000
 @pytest.fixture(scope="module", autouse=True)
 def small_vectors(tmp_path_factory: pytest.TempPathFactory, textattack: Any) -> Iterator[Path]:
     """A cache with vectors built from a slice of GloVe beside the other assets."""
-    from asa_bench.attacking.embedded_parts import word_embedding
-
-    folder = tmp_path_factory.mktemp("cache")
-    for asset in MANIFEST.values():
-        if not asset.built_from:
-            (folder / place(asset).name).symlink_to(asset_path(asset.name))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ASA_BENCH_CACHE", str(folder))
-        patch.setattr(cache, "_verified", set())
-        word_embedding.cache_clear()
-        yield build_vectors(asset_path, frequent=FREQUENT)
-    word_embedding.cache_clear()
+    with built_vectors(tmp_path_factory.mktemp("cache"), FREQUENT) as folder:
+        yield folder
 
 
 @pytest.mark.parametrize("recipe", EMBEDDED)
@@ -121,6 +116,42 @@ def test_as_many_neighbours_as_are_asked_for() -> None:
     assert len(embedding.nearest_neighbours(good, 5)) == 5
     assert len(embedding.nearest_neighbours(good, 50)) == 50
     assert embedding.nearest_neighbours(good, 50)[:5] == embedding.nearest_neighbours(good, 5)
+
+
+def test_texts_under_the_window_are_not_asked_about(classifier: Classifier, checkpoint: Path) -> None:
+    model = sentence_model(asset_path(JUDGE))
+    for count, asked in ((14, False), (15, True)):
+        model.known.clear()
+        text = ("this film was good and the story is very " * 2).split()[:count]
+        label = int(classifier.logits([(" ".join(text),)]).argmax())
+        [row] = attacked(
+            classifier, job_of(checkpoint, [Example("1", (" ".join(text),), label)], "textfooler-embedded")
+        )
+        assert row["candidates"] > 0
+        assert bool(len(model.known)) == asked
+
+
+def test_the_bench_counts_the_encoders_passes(
+    cli: Cli, checkpoint: Path, reviews: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[set[str]] = []
+    passes = Recorder.batches
+
+    def counted(recorder: Recorder) -> Any:
+        found = list(passes(recorder))
+        seen.append({type(model).__name__ for model, _ in found})
+        return found
+
+    monkeypatch.setattr(Recorder, "batches", counted)
+    done = cli(
+        "bench", "attack", "--attack", "a2t-embedded", "--model", checkpoint, "--data", reviews / "test.csv",
+        "--examples", 6, "--query-budget", 60, "--precision", "fp32", "--threads", 1, "--format", "json",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    [record] = json.loads(done.out)
+    assert record["identical"] == 1
+    assert seen
+    assert all(models == {"Classifier", "SentenceModel"} for models in seen)
 
 
 def test_a_recipe_without_its_vectors_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from asa_bench.attacking.planned import plan_attack
 from asa_bench.attacking.settings import AttackSettings
 from asa_bench.core.errors import InputError
 from asa_bench.models.classifier import Classifier
+from tests.conftest import Cli
 
 from .test_attack import examples, rows_of
 from .test_engine import attacked, job_of
@@ -82,7 +83,11 @@ def test_wrong_language_models(tiny_encoder: Path, language_model: Path, tmp_pat
         if path.name not in ("config.json", "model.safetensors"):
             path.unlink()
     config = tiny_encoder / "config.json"
+    headless = tmp_path / "headless"
+    shutil.copytree(language_model, headless)
+    shutil.copy(tiny_encoder / "model.safetensors", headless)
     wrong = {
+        headless: f"the weights in {headless} lack 6 tensors of the model: cls.predictions.bias, …",
         tiny_encoder: f"{config}: architectures: expected …ForMaskedLM, got BertModel",
         bare: f"no tokenizer in {bare}",
         tmp_path / "none": "no such folder",
@@ -91,3 +96,14 @@ def test_wrong_language_models(tiny_encoder: Path, language_model: Path, tmp_pat
         with pytest.raises(InputError) as error:
             planned("bae", folder)
         assert str(error.value) == f"assets.masked_lm '{folder}': {message}"
+
+
+def test_a_wrong_language_model_is_one_line(
+    cli: Cli, checkpoint: Path, tiny_encoder: Path, reviews: Path, tmp_path: Path
+) -> None:
+    done = cli("attack", "--model", checkpoint, "--data", reviews / "test.csv", "--out", tmp_path / "run",
+               "--attack", "bae", "--masked-lm", tiny_encoder)  # fmt: skip
+    what = f"--attack: assets.masked_lm '{tiny_encoder}': {tiny_encoder / 'config.json'}"
+    message = f"asa-bench: {what}: architectures: expected …ForMaskedLM, got BertModel\n"
+    assert (done.code, done.err) == (2, message)
+    assert not (tmp_path / "run").exists()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from asa_bench.assets import MANIFEST
-from asa_bench.attacking.official import OFFICIAL
+from asa_bench.attacking.official import OFFICIAL, VECTOR_FILES
 from asa_bench.attacking.recipe import find_recipe, read_recipe, recipes, resolve
 from asa_bench.core.errors import InputError
 from asa_bench.core.files import read_toml
@@ -58,7 +58,11 @@ def test_all_of_textattacks_recipes_are_listed(textattack: Any) -> None:
 def test_what_lies_in_textattacks_folder_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASA_BENCH_CACHE", str(tmp_path))
     assert recipes()["iga"].lacks() == ["counter-fitted-vectors"]
-    (tmp_path / "textattack" / "word_embeddings" / "paragramcf").mkdir(parents=True)
+    folder = tmp_path / "textattack" / "word_embeddings" / "paragramcf"
+    folder.mkdir(parents=True)
+    for name in VECTOR_FILES:
+        assert recipes()["iga"].lacks() == ["counter-fitted-vectors"]
+        (folder / name).touch()
     assert recipes()["iga"].lacks() == []
 
 

@@ -12,8 +12,7 @@ import pytest
 import torch
 
 from asa_bench.attacking.recipe import recipes
-from asa_bench.benching.model import trained_baseline
-from asa_bench.models.classifier import Classifier, load_classifier
+from asa_bench.models.classifier import Classifier
 from asa_bench.tasks import Example, choose, movie_sentiment
 
 from .test_attack import RUNNABLE, examples, rows_of
@@ -29,13 +28,6 @@ def test_each_example_ends_as_in_stock_textattack(classifier: Classifier, checkp
     assert "error" not in {row["outcome"] for row in ours}
     assert sum(row["outcome"] == "succeeded" for row in ours) >= 3 or recipe in HARMLESS
     assert [ending(row) for row in ours] == [ending(row) for row in stock]
-
-
-@pytest.fixture(scope="module")
-def embedded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Classifier, Path]:
-    """The embedded encoder, trained on movie snippets, and its checkpoint."""
-    folder = trained_baseline(tmp_path_factory.mktemp("embedded") / "model", threads=2)
-    return load_classifier(folder, "fp32", torch.device("cpu")), folder
 
 
 @pytest.mark.slow
