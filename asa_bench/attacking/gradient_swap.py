@@ -73,23 +73,30 @@ class GradientSwap(Transformation):  # type: ignore[misc]
         self._embedded = lru_cache(maxsize=WORDS)(self._embed)
 
     def _get_transformations(self, current_text: AttackedText, indices_to_modify: set[int]) -> list[AttackedText]:
-        texts: list[AttackedText] = self.unranked._get_transformations(current_text, indices_to_modify)
-        if not texts:
+        words = current_text.words
+        swaps = [
+            (place, other)
+            for place in indices_to_modify
+            for other in self.unranked._get_replacement_words(words[place])
+            if other != words[place]
+        ]
+        if not swaps:
             return []
         fields = tuple(current_text._text_input.values())
         (gradient,) = self._ask(self._gradients, [fields])  # (L, H)
         tokens = dict(enumerate(word_tokens(self._classifier, current_text.words_per_input, fields)))
-        gains = [self._gain(current_text, text, gradient, tokens) for text in texts]
-        order = sorted(range(len(texts)), key=lambda place: -gains[place])
-        return [texts[place] for place in order[: self._most]]
+        gains = [self._gain(words[place], other, gradient[tokens[place]]) for place, other in swaps]
+        best = sorted(range(len(swaps)), key=lambda number: -gains[number])[: self._most]
+        return [current_text.replace_word_at_index(*swaps[number]) for number in best]
 
-    def _gain(self, current: AttackedText, text: AttackedText, gradient: Tensor, tokens: dict[int, list[int]]) -> float:
-        """What the margin gains to first order; a word of several tokens stands for the mean of their embeddings."""
-        (place,) = text.attack_attrs["newly_modified_indices"]
-        if not tokens.get(place):  # behind what the model reads
+    def _gain(self, word: str, other: str, gradient: Tensor) -> float:
+        """What the margin gains to first order by ``other``; a word of several tokens is the mean of their embeddings.
+
+        ``gradient`` is that at the word's tokens, ``(tokens, H)``; there are none behind what the model reads.
+        """
+        if not len(gradient):
             return 0.0
-        change = self._embedded(text.words[place]) - self._embedded(current.words[place])
-        return float(change @ gradient[tokens[place]].sum(dim=0))
+        return float((self._embedded(other) - self._embedded(word)) @ gradient.sum(dim=0))
 
     def _embed(self, word: str) -> Tensor:
         """Mean embedding of a word's tokens in the middle of a text, ``(H,)``."""
