@@ -271,6 +271,25 @@ def test_a_model_under_the_floor_is_warned_of(tiny_suite: dict[str, Any], tmp_pa
     ]
 
 
+def test_an_attack_that_does_nothing_is_invalid_and_no_robustness(tiny_suite: dict[str, Any], tmp_path: Path) -> None:
+    unseen = "bad-characters-invisible"  # the tokenizer drops its marks: no candidate moves the model
+    idle = copy.deepcopy(tiny_suite)
+    idle["defence"] = [{"method": "baseline"}]
+    idle["attack"].append({"recipe": unseen, "examples": 8, "query_budget": 20})
+    done = run(idle, tmp_path / "run")
+    reason = "inert, with no candidate that moves the model for 100.0 % of the examples"
+    assert done.info["invalid"] == [{"task": "reviews", "encoder": "tiny-bert", "attack": unseen, "reason": reason}]
+    assert done.info["warnings"] == [
+        f"attack {unseen} on reviews with tiny-bert is invalid: {reason}; it says nothing about robustness"
+    ]
+    values = done.results.query("seed == 0").set_index(["metric", "attack"])["value"]
+    assert pd.isna(values["robust_accuracy", unseen])
+    assert values.xs("worst_case_accuracy").item() == values["robust_accuracy", "deepwordbug"]
+    assert f"{unseen} is invalid: {reason}; it says nothing about robustness." in (
+        done.path / "report" / "report.md"
+    ).read_text(encoding="utf-8")
+
+
 def test_models_are_dropped_on_demand_and_made_again_when_needed(tiny_suite: dict[str, Any], tmp_path: Path) -> None:
     small = copy.deepcopy(tiny_suite) | {"keep_models": False}
     small["defence"] = [{"method": "baseline"}]

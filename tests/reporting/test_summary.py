@@ -127,6 +127,13 @@ def test_cut_texts_are_told(make_run: MakeRun) -> None:
     assert sentences(view)[1] == "12.5 % of the clean texts are longer than asa reads, and were cut."
 
 
+@pytest.mark.parametrize("n", [20, 5000])
+def test_one_seed_never_speaks_of_the_methods(empty_run: Run, n: int) -> None:
+    view = outcomes(empty_run, {"baseline": ["0" * n], "asa": ["1" * n]})
+    assert sentences(view)[1:] == [CHECKPOINTS]
+    assert [comparison.pair.test for comparison in comparisons(view)] == ["exact McNemar"]
+
+
 def test_three_seeds_speak_of_the_methods(empty_run: Run) -> None:
     asa = ["1" * k + "0" * (100 - k) for k in (30, 31, 32)]
     view = outcomes(empty_run, {"baseline": ["1" * 20 + "0" * 80] * 3, "asa": asa})
