@@ -52,7 +52,8 @@ class Claim(NamedTuple):
 def import_external(path: str | Path, file: Path, name: str) -> Run:
     """Ask the models of the run at ``path`` about the texts in ``file``; what misleads them lowers the worst case.
 
-    Texts that were there under the same ``name`` are replaced. Nothing that a run measured itself changes.
+    Texts that were there stay, under the same ``name`` too: what has lowered a number once goes on to. Nothing that a
+    run measured itself changes.
 
     Args:
         path: a finished run whose checkpoints are there.
@@ -71,8 +72,8 @@ def import_external(path: str | Path, file: Path, name: str) -> Run:
         run = finished_run(path)
         claims = list(_Reader(run, file).claims())
         rows = [{**row, "name": name} for row in _asked(run, claims)]
-        kept = run.external[run.external["name"] != name]
-        external = concatenate([kept, table(rows, EXTERNAL)], EXTERNAL)
+        brought = concatenate([run.external, table(rows, EXTERNAL)], EXTERNAL)
+        external = brought.drop_duplicates(["name", *CELL, "example_id", "adversarial_text"], keep="last")
         text = [entry["name"] for entry in run.suite["attack"] if entry.get("kind", "text") == "text"]
         results = with_worst_case(run.results, run.examples, text, run.info.get("invalid") or (), external)
         write_table(run.path / "external.parquet", external, EXTERNAL)

@@ -116,14 +116,14 @@ def test_a_table_with_gaps_and_remarks_is_read(run: Run, write: Write) -> None:
     assert import_external(run.path, file, "gaps").external["seed"].tolist() == [0, 0]
 
 
-def test_the_command_replaces_its_own_and_a_run_that_goes_on_keeps_them(
+def test_the_command_adds_to_what_is_there_and_a_run_that_goes_on_keeps_it(
     cli: Cli, run: Run, write: Write, suite: dict[str, Any]
 ) -> None:
     claims = opposites(run)
     told = f"report: {run.path / 'report' / 'index.html'}\n"
     done = cli("external", "import", run.path, write(claims[:1]), "--name", "by-hand")
     assert done == (0, f"by-hand: 1 of 1 claims confirmed\n{told}", "")
-    again = [cli("external", "import", run.path, write(claims), "--name", "by-hand") for _ in range(2)]
+    again = [cli("external", "import", run.path, write(some), "--name", "by-hand") for some in (claims, claims[1:])]
     assert again == [(0, f"by-hand: {len(claims)} of {len(claims)} claims confirmed\n{told}", "")] * 2
     assert len(load_run(run.path).external) == len(claims)
     table = pd.read_csv(run.path / "report" / "tables" / "external.csv")
