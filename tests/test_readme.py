@@ -16,7 +16,8 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 def test_the_table_of_the_quickstart_is_that_of_the_committed_run() -> None:
     shown = io.StringIO()
-    Console(file=shown, width=120, legacy_windows=False).print(comparison(load_run(ROOT / "reports/measured/quickstart")))
+    run = load_run(ROOT / "reports/measured/quickstart")
+    Console(file=shown, width=120, legacy_windows=False).print(comparison(run))
     rows = [line for line in shown.getvalue().splitlines() if line.startswith("│")]
     assert len(rows) == 4
     assert "\n".join(rows) in README
