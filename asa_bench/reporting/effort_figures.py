@@ -8,8 +8,10 @@ from collections.abc import Iterator
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from asa_bench.reporting.accuracy_tables import interval_note
 from asa_bench.reporting.drawing import INK, Plot, beside, colour, short, tidy
 from asa_bench.reporting.formats import listed
 from asa_bench.reporting.view import View
@@ -17,6 +19,9 @@ from asa_bench.stats.effort import curve
 
 LINES = ("-", "--", "-.", ":")
 """A second sign beside the colour."""
+
+BAND = 0.15
+"""Opacity of an interval's band: several lie over each other."""
 
 ACROSS = 3
 """Most panels side by side."""
@@ -37,7 +42,7 @@ def effort(view: View) -> Iterator[Plot]:
             yield _effort(view, measure, panels)
 
 
-def curves(view: View, attack: str, measure: str) -> dict[str, pd.Series]:
+def curves(view: View, attack: str, measure: str) -> dict[str, pd.DataFrame]:
     """Each defence's robust accuracy by limit; empty when the attack breaks none of them."""
     rows = view.examples[view.examples["attack"] == attack]
     found = {name: curve(rows[rows["defence"] == name], measure) for name in view.defences}
@@ -46,7 +51,7 @@ def curves(view: View, attack: str, measure: str) -> dict[str, pd.Series]:
     return lines if broken else {}
 
 
-def _end(lines: dict[str, pd.Series], measure: str, budget: int | None) -> float:
+def _end(lines: dict[str, pd.DataFrame], measure: str, budget: int | None) -> float:
     """Where the axis ends: behind the last step, so that its height is seen."""
     limits = [float(limit) for line in lines.values() for limit in line.index]
     if measure == "similarity":
@@ -54,7 +59,7 @@ def _end(lines: dict[str, pd.Series], measure: str, budget: int | None) -> float
     return float(budget or max(limits)) if measure == "queries" else max(limits) + 1
 
 
-def _effort(view: View, measure: str, panels: dict[str, dict[str, pd.Series]]) -> Plot:
+def _effort(view: View, measure: str, panels: dict[str, dict[str, pd.DataFrame]]) -> Plot:
     label, words = _AXES[measure]
     across = min(ACROSS, len(panels))
     down = -(-len(panels) // across)
@@ -66,10 +71,7 @@ def _effort(view: View, measure: str, panels: dict[str, dict[str, pd.Series]]) -
         end = _end(lines, measure, view.budget(attack))
         for name, line in lines.items():
             position = view.defences.index(name)
-            (shown[name],) = axes.step(
-                [*line.index, end], 100 * line.to_numpy()[[*range(len(line)), -1]], where="post",
-                color=colour(position), linestyle=LINES[position % len(LINES)], linewidth=1.5,
-            )  # fmt: skip
+            (shown[name],) = _step(axes, line, end, position)
         axes.set_title(short(attack), color=INK)
         _limits(axes, label, falling=measure == "similarity", whole=measure == "words")
     for axes in grid[len(panels) :]:
@@ -82,10 +84,20 @@ def _effort(view: View, measure: str, panels: dict[str, dict[str, pd.Series]]) -
     return Plot(
         f"accuracy-over-{measure}",
         f"Robust accuracy over {words}",
-        f"{_CAPTIONS[measure]} Mean over seeds; the lines end at the robust accuracy of the comparison.",
+        f"{_CAPTIONS[measure]} The lines end at the robust accuracy of the comparison. "
+        f"{interval_note(view).replace('rackets', 'ands')}",
         f"Step charts of robust accuracy over {words} under {listed(list(panels))} for {listed(names)}.",
         figure,
     )
+
+
+def _step(axes: Axes, line: pd.DataFrame, end: float, position: int) -> list[Line2D]:
+    """One defence's line, held up to ``end``, in the band of its interval where it has one."""
+    limits = [*line.index, end]
+    value, low, high = (100 * line[name].to_numpy()[[*range(len(line)), -1]] for name in ("value", "low", "high"))
+    axes.fill_between(limits, low, high, step="post", color=colour(position), alpha=BAND, linewidth=0)
+    style = LINES[position % len(LINES)]
+    return axes.step(limits, value, where="post", color=colour(position), linestyle=style, linewidth=1.5)
 
 
 _CAPTIONS = {

@@ -57,7 +57,13 @@ def robust_share(stands: pd.Series, seeds: pd.Series) -> Estimate:
         stands: booleans, one per attacked example.
         seeds: the training seed of each.
     """
-    each = [proportion(int(rows.sum()), len(rows)) for _, rows in stands.groupby(seeds)]
+    groups = [rows for _, rows in stands.groupby(seeds)]
+    return robust_share_of([int(rows.sum()) for rows in groups], [len(rows) for rows in groups])
+
+
+def robust_share_of(standing: Sequence[int], attacked: Sequence[int]) -> Estimate:
+    """A robust accuracy over seeds, from how many examples stand and how many were attacked in each seed."""
+    each = [proportion(stand, n) for stand, n in zip(standing, attacked, strict=True)]
     return combine("robust_accuracy", each)
 
 

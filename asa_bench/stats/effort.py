@@ -7,9 +7,10 @@ import math
 from collections.abc import Callable, Collection
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from asa_bench.stats.aggregate import combine, robust_share
+from asa_bench.stats.aggregate import combine, robust_share, robust_share_of
 from asa_bench.stats.intervals import Estimate
 
 
@@ -28,17 +29,21 @@ def robust_within(rows: pd.DataFrame, measure: str, limit: float) -> Estimate:
     return robust_share(effort(rows, measure) > _spent(measure, limit), rows["seed"])
 
 
-def curve(rows: pd.DataFrame, measure: str) -> pd.Series:
-    """Robust accuracy by limit, mean over seeds: it holds from each limit of the index on, up to the next.
+def curve(rows: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """Robust accuracy by limit, over seeds: it holds from each limit of the index on, up to the next.
 
-    The index starts with nothing spent and, for similarity, falls from 1. Empty when no success has the measure.
+    The index starts with nothing spent and, for similarity, falls from 1; the columns are those of an estimate. Empty
+    when no success has the measure.
     """
     if not known(rows, measure):
-        return pd.Series(dtype=float)
+        return pd.DataFrame(columns=list(Estimate._fields), dtype=float)
     spent = effort(rows, measure)
     steps = [0.0, *sorted({value for value in spent if 0 < value < math.inf})]
     limits = [_complement(step) for step in steps] if measure == "similarity" else steps
-    return pd.Series([float((spent > step).groupby(rows["seed"]).mean().mean()) for step in steps], index=limits)
+    seeds = [np.sort(seed) for _, seed in spent.groupby(rows["seed"])]
+    held = np.column_stack([len(seed) - np.searchsorted(seed, steps, side="right") for seed in seeds])
+    found = [robust_share_of(counts, [len(seed) for seed in seeds]) for counts in held.tolist()]
+    return pd.DataFrame(found, index=limits, dtype=float)
 
 
 def area(rows: pd.DataFrame, budget: int) -> Estimate:

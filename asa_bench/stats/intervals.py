@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -45,6 +46,7 @@ def wilson(successes: float, n: int) -> Interval | None:
     return (0.0 if successes == 0 else float(low)), (1.0 if successes == n else float(high))
 
 
+@lru_cache(2**16)
 def proportion(successes: int, n: int) -> Estimate:
     """``successes / n`` with Wilson's interval; undefined when ``n`` is 0."""
     interval = wilson(successes, n)
@@ -62,7 +64,7 @@ def t_interval(values: Sequence[float]) -> Interval | None:
     if len(values) < MINIMUM_SEEDS or np.ptp(values) < NO_SPREAD:
         return None
     mean, count = float(np.mean(values)), len(values)
-    half = float(student.ppf((1 + LEVEL) / 2, count - 1)) * float(np.std(values, ddof=1)) / count**0.5
+    half = _quantile(count) * float(np.std(values, ddof=1)) / count**0.5
     return mean - half, mean + half
 
 
@@ -74,5 +76,11 @@ def mean(values: Sequence[float]) -> Estimate:
     value, count = float(known.mean()), int(known.size)
     if count < MINIMUM_SEEDS:
         return Estimate(value, None, None, count)
-    half = float(student.ppf((1 + LEVEL) / 2, count - 1)) * float(known.std(ddof=1)) / count**0.5
+    half = _quantile(count) * float(known.std(ddof=1)) / count**0.5
     return Estimate(value, value - half, value + half, count)
+
+
+@lru_cache
+def _quantile(count: int) -> float:
+    """Student's quantile for the mean of ``count`` values."""
+    return float(student.ppf((1 + LEVEL) / 2, count - 1))

@@ -22,7 +22,7 @@ def test_lines_end_at_the_robust_accuracy_of_the_comparison(view: View) -> None:
         lines = curves(view, attack, "queries")
         assert list(lines) == view.defences
         for name, line in lines.items():
-            assert line.iloc[-1] == pytest.approx(view.estimate(name, "robust_accuracy", attack).value)
+            assert line["value"].iloc[-1] == pytest.approx(view.estimate(name, "robust_accuracy", attack).value)
 
 
 def test_a_figure_for_each_measure_with_a_panel_for_each_attack(view: View) -> None:
@@ -33,6 +33,17 @@ def test_a_figure_for_each_measure_with_a_panel_for_each_attack(view: View) -> N
     assert plots[0].alt == (
         "Step charts of robust accuracy over queries under deepwordbug and pwws for baseline, freelb, asa and "
         "asa-ratio."
+    )
+
+
+def test_each_line_has_its_band(make_run: MakeRun) -> None:
+    with style():
+        plots = list(effort(views(make_run(n=100, seeds=(0,)))[0]))
+    bands = [len(axes.collections) for plot in plots for axes in plot.figure.axes]
+    assert bands == [4] * 6
+    assert plots[0].caption.endswith(
+        "The lines end at the robust accuracy of the comparison. Bands: 95 % Wilson intervals over the examples of one "
+        "training seed; they speak of these checkpoints, not of the methods."
     )
 
 

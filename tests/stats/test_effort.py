@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pandas as pd
@@ -73,15 +74,27 @@ def test_several_seeds_are_averaged_not_pooled() -> None:
 
 
 def test_curves_fall_from_clean_to_robust_accuracy(five: pd.DataFrame) -> None:
-    assert curve(five, "queries").to_dict() == {0: 3 / 5, 10: 2 / 5, 30: 1 / 5}
-    assert curve(five, "words").to_dict() == {0: 3 / 5, 2: 2 / 5, 4: 1 / 5}
-    assert curve(five, "similarity").to_dict() == {1: 3 / 5, 0.95: 2 / 5, 0.7: 1 / 5}
+    assert curve(five, "queries")["value"].to_dict() == {0: 3 / 5, 10: 2 / 5, 30: 1 / 5}
+    assert curve(five, "words")["value"].to_dict() == {0: 3 / 5, 2: 2 / 5, 4: 1 / 5}
+    assert curve(five, "similarity")["value"].to_dict() == {1: 3 / 5, 0.95: 2 / 5, 0.7: 1 / 5}
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 3])
+@pytest.mark.parametrize(("measure", "limit"), [("queries", 10), ("words", 4), ("similarity", 0.95)])
+def test_a_curve_has_the_intervals_of_its_limits(five: pd.DataFrame, measure: str, limit: float, seeds: int) -> None:
+    parts = [pd.concat([five, five.tail(seed)]).assign(seed=seed) for seed in range(seeds)]
+    together = pd.concat(parts, ignore_index=True)
+    estimate = robust_within(together, measure, limit)
+    assert tuple(curve(together, measure).loc[limit]) == pytest.approx(
+        [math.nan if value is None else value for value in estimate], nan_ok=True
+    )
+    assert (estimate.low is None) == (seeds == 2)
 
 
 @pytest.mark.parametrize("measure", MEASURES)
 def test_a_defence_that_holds_has_a_flat_curve(measure: str) -> None:
     holding = rows(("failed", 50, None, None, None), ("skipped", 1, None, None, None))
-    assert list(curve(holding, measure)) == [0.5]
+    assert list(curve(holding, measure)["value"]) == [0.5]
     assert robust_within(holding, measure, 0.5).value == 0.5
 
 
@@ -92,7 +105,7 @@ def test_no_rows_no_curve(measure: str) -> None:
 
 def test_successes_for_nothing_start_the_curve_low() -> None:
     free = rows(("failed", 50, None, None, None), ("succeeded", 9, None, 0, 1.0))
-    assert [list(curve(free, measure)) for measure in ("words", "similarity")] == [[0.5], [0.5]]
+    assert [list(curve(free, measure)["value"]) for measure in ("words", "similarity")] == [[0.5], [0.5]]
 
 
 def test_the_area_is_the_mean_over_all_budgets(five: pd.DataFrame) -> None:
