@@ -73,7 +73,7 @@ def bench_memory_command(
         typer.Option(metavar="PATH-OR-HUB", help="A sequence classifier; by default one that is trained first."),
     ] = None,
     data: Annotated[str, typer.Option(metavar="FILE-OR-HUB", help="Rows to attack.")] = "movie-sentiment",
-    examples: Annotated[int, typer.Option(metavar="N", min=1, help="Rows to attack, and ten times as many.")] = 200,
+    examples: Annotated[int, typer.Option(metavar="N", min=1, help="Rows to attack, and ten times as many.")] = 195,
     query_budget: Annotated[int, typer.Option(metavar="N", min=1, help="Most queries per example.")] = 30,
     threads: ThreadsOption = 2,
     form: FormOption = "text",
