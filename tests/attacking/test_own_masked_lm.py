@@ -16,9 +16,9 @@ from asa_bench.core.errors import InputError
 from asa_bench.models.classifier import Classifier
 from tests.conftest import Cli
 
-from .test_attack import examples, rows_of
-from .test_engine import attacked, job_of
-from .test_stock import ending
+from .test_attack import examples
+from .test_engine import job_of
+from .test_stock import assert_rows_are_stocks
 
 RECIPES = ("bae", "bert-attack", "clare")
 
@@ -43,18 +43,7 @@ def planned(recipe: str, folder: Path) -> Any:
 def test_rows_are_stocks_whatever_is_in_flight(
     classifier: Classifier, checkpoint: Path, language_model: Path, recipe: str
 ) -> None:
-    from textattack.models.wrappers import HuggingFaceModelWrapper
-
-    found = planned(recipe, language_model).recipe
-    assert found.lacks() == []
-    chosen = examples(4)
-    job = job_of(checkpoint, chosen, query_budget=60, temperature=None).model_copy(update={"recipe": found})
-    rows = attacked(classifier, job)
-    assert {row["outcome"] for row in rows} <= {"succeeded", "failed", "skipped"}
-    assert attacked(classifier, job.model_copy(update={"examples": job.examples[::-1], "in_flight": 2})) == rows
-    stock = found.made(HuggingFaceModelWrapper(classifier.model, classifier.tokenizer))
-    stock.goal_function.query_budget = 60
-    assert [ending(row) for row in rows] == [ending(row) for row in rows_of(stock, chosen, recipe)]
+    assert_rows_are_stocks(classifier, checkpoint, planned(recipe, language_model).recipe, examples(4))
 
 
 def test_a_job_keeps_its_language_model_over_the_pipe(checkpoint: Path, language_model: Path) -> None:

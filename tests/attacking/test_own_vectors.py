@@ -19,9 +19,9 @@ from asa_bench.core.errors import InputError
 from asa_bench.models.classifier import Classifier
 from tests.conftest import BAD, GLUE, GOOD, THINGS, Cli
 
-from .test_attack import examples, rows_of
+from .test_attack import examples
 from .test_engine import attacked, job_of
-from .test_stock import ending
+from .test_stock import assert_rows_are_stocks
 
 RECIPES = ["a2t-embedded", "gradient-swap", "iga-embedded", "textbugger-embedded", "textfooler-embedded"]
 
@@ -54,18 +54,7 @@ def new_words(rows: Iterable[Any]) -> set[str]:
 def test_rows_are_stocks_whatever_is_in_flight(
     classifier: Classifier, checkpoint: Path, vectors: Path, recipe: str
 ) -> None:
-    from textattack.models.wrappers import HuggingFaceModelWrapper
-
-    found = planned(recipe, vectors).recipe
-    assert found.lacks() == []
-    chosen = examples(6)
-    job = job_of(checkpoint, chosen, query_budget=60, temperature=None).model_copy(update={"recipe": found})
-    rows = attacked(classifier, job)
-    assert {row["outcome"] for row in rows} <= {"succeeded", "failed", "skipped"}
-    assert attacked(classifier, job.model_copy(update={"examples": job.examples[::-1], "in_flight": 2})) == rows
-    stock = found.made(HuggingFaceModelWrapper(classifier.model, classifier.tokenizer))
-    stock.goal_function.query_budget = 60
-    assert [ending(row) for row in rows] == [ending(row) for row in rows_of(stock, chosen, recipe)]
+    assert_rows_are_stocks(classifier, checkpoint, planned(recipe, vectors).recipe, examples(6))
 
 
 def test_words_come_from_these_vectors(classifier: Classifier, checkpoint: Path, vectors: Path) -> None:

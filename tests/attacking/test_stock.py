@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from asa_bench.attacking.recipe import recipes
+from asa_bench.attacking.recipe import Recipe, recipes
 from asa_bench.models.classifier import Classifier
 from asa_bench.tasks import Example, choose, movie_sentiment
 
@@ -20,6 +20,20 @@ from .test_engine import attacked, job_of
 
 HARMLESS = ("bad-characters-invisible", "checklist-embedded")
 """Recipes without a success on the tiny encoder."""
+
+
+def assert_rows_are_stocks(classifier: Classifier, checkpoint: Path, recipe: Recipe, chosen: list[Example]) -> None:
+    """A recipe on the user's own files runs, ends as in stock, and does so whatever is in flight."""
+    from textattack.models.wrappers import HuggingFaceModelWrapper
+
+    assert recipe.lacks() == []
+    job = job_of(checkpoint, chosen, query_budget=60, temperature=None).model_copy(update={"recipe": recipe})
+    rows = attacked(classifier, job)
+    assert {row["outcome"] for row in rows} <= {"succeeded", "failed", "skipped"}
+    assert attacked(classifier, job.model_copy(update={"examples": job.examples[::-1], "in_flight": 2})) == rows
+    stock = recipe.made(HuggingFaceModelWrapper(classifier.model, classifier.tokenizer))
+    stock.goal_function.query_budget = 60
+    assert [ending(row) for row in rows] == [ending(row) for row in rows_of(stock, chosen, recipe.name)]
 
 
 @pytest.mark.parametrize("recipe", RUNNABLE)
