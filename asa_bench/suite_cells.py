@@ -74,6 +74,7 @@ class SuiteCells(Stages[SuitePlan]):
         try:
             trained = self._fit(cell, entry, settings, folder / UNFINISHED)
         except TrainingFailedError:  # which is a finding, too
+            (folder / UNFINISHED).unlink(missing_ok=True)
             return {"values": values, "validation_loss": None, "robust_accuracy": None}
         save_checkpoint(trained.model, trained.tokenizer, checkpoint, "")
         classifier = load_classifier(checkpoint, plan.precision, plan.device, plan.attention(cell.encoder))
@@ -90,7 +91,10 @@ class SuiteCells(Stages[SuitePlan]):
         return found
 
     def _tuned(self, cell: Cell) -> dict[str, Any]:
-        """The values of the best trial; the first of equals, none where nothing was tried."""
+        """The values of the best trial, none where nothing was tried.
+
+        Of trials that are equally robust the one of the lowest validation loss; then the first of equals.
+        """
         trials = [self._directory.state(name) for name in cell.needs if name.startswith("trial/")]
         if not trials:
             return {}
@@ -98,9 +102,9 @@ class SuiteCells(Stages[SuitePlan]):
         if not told:
             raise TrainingFailedError("the loss was not finite in any trial; lower train.learning_rate")
         if self._plan.loaded.tuning is not None:
-            best = max(told, key=lambda trial: float(trial["robust_accuracy"]))
-        else:
-            best = min(told, key=lambda trial: float(trial["validation_loss"]))
+            told.sort(key=lambda trial: -float(trial["robust_accuracy"]))
+            told = [trial for trial in told if trial["robust_accuracy"] == told[0]["robust_accuracy"]]
+        best = min(told, key=lambda trial: float(trial["validation_loss"]))
         return dict(best["values"])
 
     def _fit(self, cell: Cell, entry: DefenceEntry, settings: TrainSettings, unfinished: Path) -> Trained:
@@ -139,7 +143,7 @@ class SuiteCells(Stages[SuitePlan]):
         rows = read_table(self._directory.cell(harvest) / "examples.parquet", schema.EXAMPLES)
         misled = rows[rows["outcome"] == "succeeded"]
         if misled.empty:
-            raise RuntimeError(f"{harvest}: no attack succeeded, so that there is nothing to learn from")
+            raise TrainingFailedError(f"{harvest}: no attack succeeded, so that there is nothing to learn from")
         columns = zip(misled["example_id"], misled["adversarial_text"], misled["label"], strict=True)
         return tuple(
             Example(f"{name}-adversarial", tuple(split(text, fields)), int(label)) for name, text, label in columns
@@ -154,6 +158,7 @@ class SuiteCells(Stages[SuitePlan]):
         classifier = load_classifier(plan.checkpoint(cell, self._models), "fp32", plan.device, "eager")
         defence = plan.method(entry)
         if isinstance(defence, ASA):
+            defence = plan.method(entry.varied({"binarisation": "deterministic"}))  # a view draws no noise
             defence.attach(classifier.model)
             defence.load_state(read_weights(self._directory.cell(f"train/{cell.model}") / DEFENCE))
         rows, maps = attention_views(

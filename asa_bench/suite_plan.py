@@ -10,7 +10,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from asa_bench.attacking.planned import PlannedAttack, refuse_unavailable
+from asa_bench.attacking.planned import PlannedAttack, refuse_missing_layers, refuse_unavailable
 from asa_bench.core.errors import InputError
 from asa_bench.defences import build_defence
 from asa_bench.defences.asa import ASA
@@ -279,15 +279,16 @@ class SuitePlan(Plan):
         values: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         train = self.train_settings(task, entry, portion, values)
-        settings = self.method(entry).settings
+        method = self.method(entry)
         return {
             "revision": REVISION,
+            **({"method_revision": method.revision} if method.revision > 1 else {}),
             "examples": self._training_content(task, portion),
             "labels": self.tasks[task].labels,
             "encoder": self.encoders[encoder].digest,
             "attention": self.attention(encoder),
             "method": entry.method,
-            "settings": settings.model_dump(mode="json"),
+            "settings": method.settings.model_dump(mode="json"),
             "train": train.model_dump(mode="json", exclude=NOT_IN_KEY, exclude_none=True),
             "precision": self.precision,
             "device": self.device.type,
@@ -345,6 +346,8 @@ def make_plan(loaded: LoadedSuite) -> SuitePlan:
     )
     for data, encoder in itertools.product(plan.tasks.values(), plan.encoders.values()):
         check_encoder(encoder.folder, len(data.labels), suite.train.max_length)
+    for encoder in plan.encoders.values():
+        refuse_missing_layers(loaded.attacks, encoder.folder, loaded.source)
     for task in plan.tasks:
         if len({example.label for example in plan.training_examples(task)}) < 2:
             raise InputError(f"{loaded.source}: train.examples: too few: one class only (task '{task}')")

@@ -1,8 +1,9 @@
 """Counter-fitting (Mrkšić et al. 2016, arXiv 1603.00892): word vectors that know synonyms from antonyms.
 
 Three terms on cosine distances: antonyms are pushed to a distance of 1 (repel), synonyms pulled to 0 (attract), and
-neighbours of the original space keep their distance (preserve). As in the paper's code, the gradient of each term is
-averaged over the pairs of a word, and vectors keep length 1.
+neighbours of the original space keep their distance (preserve). The gradient of each term is averaged over the pairs of
+a word by itself (the authors' code divides the sum of all three by one count, so that many neighbours outvote a few
+antonyms), and vectors keep length 1, as there.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ embedding perturbations do not: an attack outside the family of most defences, a
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import torch
@@ -47,15 +48,16 @@ class AttentionMask(WhiteBox):
         units = self._units(model, rows)  # (B, layers, L, L)
         number = units.flatten(1).sum(dim=1) * strength
         masked = torch.zeros_like(units, dtype=torch.bool)
-        for done in range(1, self.rounds + 1):
+        for done, drawn in enumerate(islice(rows.draws(*units.shape[1:]), self.rounds), start=1):
             if self.guided:
                 worth = self._damage(model, rows, masked).masked_fill(masked, torch.inf)
                 part = number * done / self.rounds
             else:
-                worth, part = rows.uniform(self.rounds, *units.shape[1:])[:, done - 1] + 1, number
+                worth, part = drawn + 1, number
             masked = most(worth.masked_fill(units == 0, 0.0), part.floor())
             with torch.no_grad():
-                yield _logits(model, rows, self._bias(model, masked.float() * MASKED))
+                logits = _logits(model, rows, self._bias(model, masked.float() * MASKED))
+            yield logits
 
     def _units(self, model: Any, rows: Rows) -> Tensor:
         """1 for each unit that can be masked, ``(B, layers, L, L)``."""

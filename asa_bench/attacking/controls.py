@@ -13,7 +13,6 @@ import numpy as np
 from textattack.goal_function_results import GoalFunctionResultStatus
 from textattack.search_methods import DifferentialEvolution, SearchMethod
 from textattack.shared import AttackedText
-from textattack.transformations import Transformation
 
 from asa_bench.attacking.bad_characters import BudgetedEvolution
 
@@ -29,11 +28,6 @@ def control_search(guided: SearchMethod) -> SearchMethod:
     if isinstance(guided, DifferentialEvolution):
         return RandomPerturbations(max_perturbs=guided.max_perturbs)
     return RandomPaths()
-
-
-def unranked(transformation: Transformation) -> Transformation:
-    """The candidates of ``transformation``, all of them: one that ranks them would guide a random search."""
-    return getattr(transformation, "unranked", transformation)
 
 
 class _RandomSearch(SearchMethod):  # type: ignore[misc]

@@ -6,7 +6,7 @@ Madry et al. 2018, arXiv 1706.06083; L2 norm over a whole example, as FreeLB's a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
+from itertools import islice
 from typing import Any
 
 import torch
@@ -21,7 +21,10 @@ from asa_bench.models.gradients import margin
 
 
 class EmbeddingPGD(WhiteBox):
-    """Projected gradient ascent on the margin, from several starts; or as many random points of the ball's surface."""
+    """Projected gradient ascent on the margin, from several starts; or as many random points of the ball's surface.
+
+    Every point of the way is judged.
+    """
 
     measure = "L2 radius of the perturbation of an example's word embeddings"
 
@@ -30,7 +33,7 @@ class EmbeddingPGD(WhiteBox):
     steps: int = Field(default=10, ge=1)
     """Ascent steps from each start, of 2.5 · radius ÷ steps."""
     restarts: int = Field(default=3, ge=1)
-    """Starts: the clean input, then random points of the ball."""
+    """Starts: the clean input, then random points of the ball's surface; the first ones are the same however many."""
 
     @property
     @override
@@ -41,28 +44,32 @@ class EmbeddingPGD(WhiteBox):
     def attempts(self, model: Any, rows: Rows, strength: float) -> Iterator[Tensor]:
         embeddings, _ = embedded_inputs(model, rows.batch)  # (B, L, H)
         mask = rows.inputs["attention_mask"].unsqueeze(-1)
-
-        def logits(delta: Tensor) -> Tensor:
-            answer: Tensor = perturbed(model, rows.batch, delta * mask).logits
-            return answer
-
-        def objective(delta: Tensor) -> Tensor:
-            return margin(logits(delta).float(), rows.labels)
-
-        noise = rows.uniform(self.tries, *embeddings.shape[1:]).to(embeddings.dtype)  # (B, tries, L, H)
-        noise = noise * mask.unsqueeze(1)
-        ascend = partial(perturbation.ascend, step_size=2.5 * strength / self.steps, max_norm=strength)
-        for number in range(self.tries):
-            surface = strength * noise[:, number] / perturbation.row_norms(noise[:, number])
+        for number, drawn in enumerate(islice(rows.draws(*embeddings.shape[1:]), self.tries)):
+            noise = drawn.to(embeddings.dtype) * mask
+            surface = strength * noise / perturbation.row_norms(noise)
             if self.guided:
-                start = perturbation.project(surface * number / self.restarts, strength)
-                delta = perturbation.climb(objective, start, self.steps, ascend)
+                yield from self._ascent(model, rows, surface if number else torch.zeros_like(surface), strength)
             else:
-                delta = surface
-            with torch.no_grad():
-                yield logits(delta.detach())
+                yield _judged(model, rows, surface)
+
+    def _ascent(self, model: Any, rows: Rows, delta: Tensor, radius: float) -> Iterator[Tensor]:
+        """Logits at each point of the way from ``delta`` on, its end included."""
+        for _ in range(self.steps):
+            delta.requires_grad_()
+            logits = perturbed(model, rows.batch, delta).logits
+            yield logits
+            (gradient,) = torch.autograd.grad(margin(logits.float(), rows.labels), delta)
+            delta = perturbation.ascend(delta, gradient, 2.5 * radius / self.steps, radius)
+        yield _judged(model, rows, delta)
 
     @property
     def tries(self) -> int:
         """Perturbations of each radius."""
         return self.restarts if self.guided else self.restarts * (self.steps + 1)
+
+
+@torch.no_grad()
+def _judged(model: Any, rows: Rows, delta: Tensor) -> Tensor:
+    """Logits at a point from which no step is taken."""
+    logits: Tensor = perturbed(model, rows.batch, delta).logits
+    return logits

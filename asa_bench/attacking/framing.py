@@ -50,7 +50,13 @@ class JudgedSimilarity(MiniLM):
         if not places:
             return original.text, changed.text
         place = min(places)
-        return _window(original, place, self._window), _window(changed, place, self._window)
+        return _window(original, _before(changed, place), self._window), _window(changed, place, self._window)
+
+
+def _before(changed: AttackedText, place: int) -> int:
+    """Where the word at a place of a changed text stands, or would stand, in the original."""
+    now = changed.attack_attrs["original_index_map"]  # the place of each of the original's words; -1 for those gone
+    return int(abs(now - place).argmin()) if len(now) else place
 
 
 def _window(text: AttackedText, place: int, size: int) -> str:

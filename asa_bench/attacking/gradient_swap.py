@@ -1,23 +1,25 @@
 """Word swaps that the model's gradient proposes: what HotFlip is for characters and word models, for any tokenizer.
 
-Ebrahimi et al. 2018, arXiv 1712.06751; TextAttack's HotFlip knows its own LSTM alone. Candidates and constraints are
-those of ``textfooler-embedded``, so that the two differ by what guides them: white box against black box on one set of
-texts. Imports TextAttack.
+Ebrahimi et al. 2018, arXiv 1712.06751; TextAttack's HotFlip knows its own LSTM alone. Swaps and constraints are those
+of ``textfooler-embedded``, so that the two differ by what guides them: white box against black box on one set of texts.
+Imports TextAttack.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from textattack import Attack
 from textattack.attack_recipes import AttackRecipe
-from textattack.search_methods import BeamSearch
+from textattack.goal_function_results import GoalFunctionResultStatus
+from textattack.search_methods import SearchMethod
 from textattack.shared import AttackedText
-from textattack.transformations import Transformation, WordSwap
+from textattack.transformations import WordSwap
 from torch import Tensor
 
 from asa_bench.attacking.embedded import TextFooler, asking
@@ -30,9 +32,12 @@ from asa_bench.models.gradients import EmbeddingGradients
 WORDS = 2**14
 """Words whose embeddings are kept."""
 
+Swap = tuple[int, str]
+"""A place in a text, and the word to put there."""
+
 
 class GradientSwapRecipe(AttackRecipe):  # type: ignore[misc]
-    """TextFooler's words and constraints, in a beam search that the gradient leads."""
+    """TextFooler's swaps and constraints, in a beam search that the gradient leads."""
 
     @staticmethod
     def build(model_wrapper: Any, candidates: int = 50, beam: int = 4, vectors: Path | None = None) -> Attack:
@@ -40,14 +45,16 @@ class GradientSwapRecipe(AttackRecipe):  # type: ignore[misc]
 
         Args:
             model_wrapper: the victim, ours or TextAttack's own wrapper of a model of transformers.
-            candidates: swaps that are tried of each text of the beam: those of the largest gain by the gradient.
+            candidates: texts that are tried of each text of the beam: of those that the constraints allow the ones of
+                the largest gain by the gradient.
             beam: texts that are kept at each step.
             vectors: word vectors of the user's.
         """
         attack = TextFooler.build(model_wrapper, vectors)
         constraints = [*attack.constraints, *attack.pre_transformation_constraints]
-        swap = GradientSwap(_classifier(model_wrapper), asking(model_wrapper), attack.transformation, candidates)
-        return Attack(attack.goal_function, constraints, swap, BeamSearch(beam_width=beam))
+        ranking = GradientRanking(_classifier(model_wrapper), asking(model_wrapper))
+        search = GradientBeam(ranking, attack.transformation, candidates, beam)
+        return Attack(attack.goal_function, constraints, attack.transformation, search)
 
 
 def _classifier(victim: Any) -> Classifier:
@@ -56,59 +63,126 @@ def _classifier(victim: Any) -> Classifier:
     return Classifier(victim.model, victim.tokenizer, victim.tokenizer.model_max_length, "fp32")
 
 
-class GradientSwap(Transformation):  # type: ignore[misc]
-    """The swaps of another transformation that the gradient at the word embeddings likes best."""
+class GradientBeam(SearchMethod):  # type: ignore[misc]
+    """A beam search over the swaps that the gradient likes best, of those that the constraints allow.
 
-    def __init__(self, classifier: Classifier, ask: Ask, unranked: WordSwap, most: int) -> None:
+    The best-ranked go before the constraints a block at a time, until enough have passed.
+    """
+
+    per_word: int | None = None
+    """Most swaps of a word, where a protocol bounds them."""
+
+    def __init__(self, ranking: GradientRanking, transformation: WordSwap, candidates: int, width: int) -> None:
+        self._ranking = ranking
+        self._transformation = transformation
+        self._candidates = candidates
+        self._width = width
+
+    def perform_search(self, initial_result: Any) -> Any:
+        """The first success, else the best text that was asked about."""
+        original, best = initial_result.attacked_text, initial_result
+        beam, over = [original], False
+        while not over and (texts := self._next(beam, original)):
+            results, over = self.get_goal_results(texts)
+            ranked = sorted(results, key=lambda result: -result.score)
+            best = max([*ranked[:1], best], key=lambda result: result.score)
+            if best.goal_status == GoalFunctionResultStatus.SUCCEEDED:
+                break
+            beam = [result.attacked_text for result in ranked[: self._width]]
+        return best
+
+    def _next(self, beam: Sequence[AttackedText], original: AttackedText) -> list[AttackedText]:
+        """The texts of the next step, each once."""
+        swaps = [self._swaps(text) for text in beam]
+        ranked = zip(beam, self._ranking.ranked(beam, swaps), strict=True)
+        found = [next_text for text, best in ranked for next_text in self._allowed(text, best, original)]
+        return list({text.text: text for text in found}.values())
+
+    def _swaps(self, text: AttackedText) -> list[Swap]:
+        """All swaps in a text, at the places that may be changed."""
+        _, places = self.get_indices_to_order(text)
+        words = ((place, self._transformation._get_replacement_words(text.words[place])) for place in sorted(places))
+        return [(place, other) for place, others in words for other in islice(others, self.per_word)]
+
+    def _allowed(self, text: AttackedText, ranked: Sequence[Swap], original: AttackedText) -> list[AttackedText]:
+        """The first swaps that pass the constraints, made."""
+        allowed: list[AttackedText] = []
+        for start in range(0, len(ranked), self._candidates):
+            made = [text.replace_word_at_index(*swap) for swap in ranked[start : start + self._candidates]]
+            for other in made:
+                other.attack_attrs["last_transformation"] = self._transformation
+            allowed += sorted(self.filter_transformations(made, text, original), key=made.index)
+            if len(allowed) >= self._candidates:
+                break
+        return allowed[: self._candidates]
+
+    @property
+    def is_black_box(self) -> bool:
+        """It sees the gradient."""
+        return False
+
+
+class Word(NamedTuple):
+    """A word as the model reads it."""
+
+    places: list[int]
+    """Those of its tokens in the padded row of the text; empty behind what the model reads."""
+    ids: list[int]
+    """Its tokens."""
+    leads: bool
+    """Whether the text begins with it; many tokenizers have other tokens for a word behind a space."""
+
+
+class GradientRanking:
+    """Ranks swaps by what the margin gains to first order.
+
+    A word of several tokens is the mean of their embeddings.
+    """
+
+    def __init__(self, classifier: Classifier, ask: Ask) -> None:
         if not classifier.tokenizer.is_fast:
             raise InputError(
                 "gradient-swap: the model's tokenizer is no fast one, and cannot say which tokens a word has"
             )
-        self.unranked = unranked
-        """The transformation whose swaps are ranked: a random search takes from it."""
         self._classifier = classifier
         self._gradients = EmbeddingGradients(classifier)
         self._ask = ask
-        self._most = most
-        self._embedded = lru_cache(maxsize=WORDS)(self._embed)
+        self._mean = lru_cache(maxsize=WORDS)(self._mean_embedding)
 
-    def _get_transformations(self, current_text: AttackedText, indices_to_modify: set[int]) -> list[AttackedText]:
-        words = current_text.words
-        swaps = [
-            (place, other)
-            for place in indices_to_modify
-            for other in self.unranked._get_replacement_words(words[place])
-            if other != words[place]
-        ]
-        if not swaps:
-            return []
-        fields = tuple(current_text._text_input.values())
-        (gradient,) = self._ask(self._gradients, [fields])  # (L, H)
-        tokens = dict(enumerate(word_tokens(self._classifier, current_text.words_per_input, fields)))
-        gains = [self._gain(words[place], other, gradient[tokens[place]]) for place, other in swaps]
-        best = sorted(range(len(swaps)), key=lambda number: -gains[number])[: self._most]
-        return [current_text.replace_word_at_index(*swaps[number]) for number in best]
+    def ranked(self, texts: Sequence[AttackedText], swaps: Sequence[Sequence[Swap]]) -> list[list[Swap]]:
+        """The swaps of each text, the largest gain first."""
+        fields = [tuple(text._text_input.values()) for text in texts]
+        gradients = self._ask(self._gradients, fields)  # (L, H) each
+        return [self._sorted(*one) for one in zip(texts, fields, gradients, swaps, strict=True)]
 
-    def _gain(self, word: str, other: str, gradient: Tensor) -> float:
-        """What the margin gains to first order by ``other``; a word of several tokens is the mean of their embeddings.
+    def _sorted(self, text: AttackedText, fields: Sequence[str], gradient: Tensor, swaps: Sequence[Swap]) -> list[Swap]:
+        words = list(read_words(self._classifier, text.words_per_input, fields))
+        slopes = {place: gradient[words[place].places] for place in {place for place, _ in swaps}}  # (tokens, H) each
+        before = {place: float((self._embeddings(words[place].ids) * slopes[place]).sum()) for place in slopes}
+        total = {place: slope.sum(dim=0) for place, slope in slopes.items()}
 
-        ``gradient`` is that at the word's tokens, ``(tokens, H)``; there are none behind what the model reads.
-        """
-        if not len(gradient):
-            return 0.0
-        return float((self._embedded(other) - self._embedded(word)) @ gradient.sum(dim=0))
+        def gain(swap: Swap) -> float:
+            place, other = swap
+            return float(self._mean(other, words[place].leads) @ total[place]) - before[place]
 
-    def _embed(self, word: str) -> Tensor:
-        """Mean embedding of a word's tokens in the middle of a text, ``(H,)``."""
-        ids = self._classifier.tokenizer(f" {word}", add_special_tokens=False).input_ids
+        return sorted(swaps, key=gain, reverse=True)
+
+    def _mean_embedding(self, word: str, leads: bool) -> Tensor:
+        """Mean embedding ``(H,)`` of the tokens of a word, at the beginning of a text or behind a space."""
+        written = word if leads else f" {word}"
+        found = self._embeddings(self._classifier.tokenizer(written, add_special_tokens=False).input_ids)
+        return found.mean(dim=0).nan_to_num()  # a word of no tokens leaves nothing
+
+    def _embeddings(self, ids: Sequence[int]) -> Tensor:
+        """Embeddings of tokens, ``(tokens, H)``."""
         table = self._classifier.model.get_input_embeddings()
         with torch.no_grad():
-            mean: Tensor = table(torch.tensor(ids, device=self._classifier.device)).float().mean(dim=0).cpu()
-        return mean
+            found: Tensor = table(torch.tensor(ids, dtype=torch.long, device=self._classifier.device))
+        return found.float().cpu()
 
 
-def word_tokens(classifier: Classifier, words: Sequence[Sequence[str]], fields: Sequence[str]) -> Iterator[list[int]]:
-    """Places of each word's tokens in the padded row of a text; empty for a word that the model does not read.
+def read_words(classifier: Classifier, words: Sequence[Sequence[str]], fields: Sequence[str]) -> Iterator[Word]:
+    """Each word of a text as the model reads it.
 
     Args:
         classifier: the model.
@@ -119,14 +193,16 @@ def word_tokens(classifier: Classifier, words: Sequence[Sequence[str]], fields: 
         *([field] for field in fields), truncation=True, max_length=classifier.max_length, verbose=False
     )
     (encoded,) = classifier.encode([tuple(fields)])
-    shift = _left_padding(classifier, encoded, len(encoding["input_ids"][0]))
+    ids = encoding["input_ids"][0]
+    shift = _left_padding(classifier, encoded, len(ids))
     for number, (field, own) in enumerate(zip(fields, words, strict=True)):
         end = 0
         for word in own:
             start = field.index(word, end)
             end = start + len(word)
-            found = (encoding.char_to_token(0, place, number) for place in range(start, end))
-            yield sorted({token + shift for token in found if token is not None})
+            found = {encoding.char_to_token(0, place, number) for place in range(start, end)}
+            tokens = sorted(token for token in found if token is not None)
+            yield Word([token + shift for token in tokens], [ids[token] for token in tokens], start == 0)
 
 
 def _left_padding(classifier: Classifier, encoded: Encoded, tokens: int) -> int:

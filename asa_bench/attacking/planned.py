@@ -14,10 +14,11 @@ from asa_bench.attacking.own_masked_lm import on_masked_lm
 from asa_bench.attacking.own_vectors import on_own_vectors
 from asa_bench.attacking.protocols import Frame, find_frame
 from asa_bench.attacking.recipe import Recipe, find_recipe, resolve
-from asa_bench.attacking.settings import REVISION, SEARCH_REVISION, AttackAssets, AttackSettings
+from asa_bench.attacking.settings import AWARE_REVISION, REVISION, SEARCH_REVISION, AttackAssets, AttackSettings
 from asa_bench.core.errors import InputError
 from asa_bench.core.fingerprint import fingerprint
 from asa_bench.core.registry import unknown
+from asa_bench.models.kinds import layers
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class PlannedAttack:
         if self.kind == "control":
             frame |= {"search": self.settings.search, "search_revision": SEARCH_REVISION}
         if self.kind == "aware":
-            frame["adversary"] = self.settings.adversary
+            frame |= {"adversary": self.settings.adversary, "aware_revision": AWARE_REVISION}
         if self.kind == "sweep":
             frame["temperature_factor"] = self.settings.temperature_factor
         return {**frame, "fingerprint": fingerprint(frame)}
@@ -174,6 +175,19 @@ def refuse_unavailable(attacks: Iterable[PlannedAttack], source: str) -> None:
             raise InputError(f"{source}: attack '{attack.name}' lacks {', '.join(lacks)}; see asa-bench doctor")
         if attack.settings.recipe.endswith(".toml") or attack.settings.options:
             _look_up(attack, source)
+
+
+def refuse_missing_layers(attacks: Iterable[PlannedAttack], model: Path, source: str) -> None:
+    """Refuse attacks on a layer that the model in a folder has not.
+
+    Raises:
+        InputError: naming the first such attack.
+    """
+    for attack in attacks:
+        layer = attack.recipe.options.get("layer")
+        if attack.recipe.kind == "model" and isinstance(layer, int) and layer >= (there := layers(model)):
+            field = f"{source}: attack '{attack.name}': options: layer"
+            raise InputError(f"{field}: expected 0 to {there - 1} for {model.name}, got {layer}")
 
 
 def _look_up(attack: PlannedAttack, source: str) -> None:

@@ -26,7 +26,12 @@ TRUSTED = ("textattack", "asa_bench")
 Option = str | int | float | bool | list[int] | list[float]
 """What an argument of a recipe's ``build`` may be."""
 
-REVISIONS = {"asa_bench.attacking.bad_characters.BadCharacters": 2}
+REVISIONS = {
+    "asa_bench.attacking.bad_characters.BadCharacters": 2,
+    "asa_bench.attacking.embedding_pgd.EmbeddingPGD": 2,
+    "asa_bench.attacking.attention_mask.AttentionMask": 2,
+    "asa_bench.attacking.gradient_swap.GradientSwapRecipe": 2,
+}
 """Revisions of recipe classes of our own: raised whenever a change to one changes what its attacks do."""
 
 

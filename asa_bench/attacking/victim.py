@@ -20,7 +20,7 @@ from textattack.shared import AttackedText
 from torch import Tensor
 
 from asa_bench.attacking.aware import AwareGoal
-from asa_bench.attacking.controls import control_search, unranked
+from asa_bench.attacking.controls import control_search
 from asa_bench.attacking.framing import frame_constraints, within
 from asa_bench.attacking.job import Guide
 from asa_bench.attacking.language_models import merge_language_models
@@ -234,9 +234,11 @@ def build_attack(
     goal = _goal(stock.goal_function, victim, temperature, options, aware)
     guide, transformation = stock.search_method, stock.transformation
     if search == "random":
-        guide, transformation = control_search(guide), unranked(transformation)
+        guide = control_search(guide)
     if hasattr(guide, "unk_token"):
         guide.unk_token = victim.classifier.unknown_token  # TextAttack has a literal [UNK]
+    if hasattr(guide, "per_word"):
+        guide.per_word = frame.candidates_per_word
     constraints = [*stock.constraints, *stock.pre_transformation_constraints, *frame_constraints(frame, victim.ask)]
     merge_language_models(transformation, victim.ask)
     attack = TracedAttack(goal, constraints, transformation, guide)

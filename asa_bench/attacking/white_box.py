@@ -54,11 +54,12 @@ class Rows:
         """Inputs and labels in one."""
         return {**self.inputs, "labels": self.labels}
 
-    def uniform(self, *shape: int) -> Tensor:
-        """Numbers between −1 and 1 ``(B, *shape)``, each row's from its own seed."""
+    def draws(self, *shape: int) -> Iterator[Tensor]:
+        """Numbers between −1 and 1 ``(B, *shape)``, ever new ones, each row's from its own seed."""
         generators = [torch.Generator().manual_seed(seed) for seed in self.seeds]
-        drawn = [torch.rand(shape, generator=generator) * 2 - 1 for generator in generators]
-        return torch.stack(drawn).to(self.labels.device)
+        while True:
+            drawn = [torch.rand(shape, generator=generator) * 2 - 1 for generator in generators]
+            yield torch.stack(drawn).to(self.labels.device)
 
 
 class WhiteBox(Settings, ABC):
@@ -87,7 +88,7 @@ class WhiteBox(Settings, ABC):
 
     @abstractmethod
     def attempts(self, model: Any, rows: Rows, strength: float) -> Iterator[Tensor]:
-        """Logits ``(B, labels)`` under one perturbation after the other, each within ``strength`` for every row."""
+        """Logits ``(B, labels)`` of each forward pass, the perturbation of every row within ``strength``."""
 
 
 class WhiteBoxEngine:

@@ -40,7 +40,7 @@ class ASASettings(Settings):
     """Weight of the *ratio* penalty; the larger, the fewer units are masked."""
     target_ratio: float | None = Field(default=None, gt=0, lt=1)
     """Mask just this share of each example's units in each layer, the lowest scored ones, in place of a penalty: the
-    paper's hard constraint."""
+    paper's hard constraint. Units of one score share their fate, so that in bf16 it may be a little more."""
     binarisation: Literal["deterministic", "gumbel"] = "deterministic"
     """*gumbel* adds logistic noise to the scores, as the paper says; in the authors' code the noise cancels out."""
     mask_scope: Literal["shared", "per-head"] = "shared"
@@ -52,7 +52,8 @@ class ASASettings(Settings):
     divergence: Literal["symmetric", "one-sided"] = "symmetric"
     """*one-sided*: KL(clean‖masked) with no gradient to the clean prediction."""
     reversal: float = Field(default=1.0, gt=0)
-    """Strength of the gradient reversal: what the adversary's gradient is multiplied by, negated."""
+    """Strength of the gradient reversal: what the adversary's gradient is multiplied by, negated. Under AdamW, whose
+    steps do not scale with the gradient, it matters little; ``adversary_learning_rate`` does."""
     adversary_learning_rate: float | None = Field(default=None, gt=0)
     """The adversary's peak learning rate; the model's by default."""
     leaks: bool = False

@@ -31,6 +31,9 @@ class Defence(ABC, Generic[S]):
 
     Settings: ClassVar[type[Settings]]
 
+    revision: ClassVar[int] = 1
+    """Raised whenever a change to this method alone changes trained weights: its models are then trained anew."""
+
     def __init__(self, settings: S) -> None:
         self.settings = settings
 
@@ -104,9 +107,13 @@ def embedded_inputs(model: Any, batch: Batch) -> tuple[Tensor, dict[str, Tensor]
 
 
 def perturbed(model: Any, batch: Batch, delta: Tensor, **options: Any) -> Any:
-    """What the model says of the batch with ``delta`` ``(B, L, H)`` added to its word embeddings."""
+    """What the model says of the batch with ``delta`` ``(B, L, H)`` added to its word embeddings, not on padding.
+
+    Nor has ``delta`` a gradient there, even in models whose tokens see padding beside them (DeBERTa's convolution).
+    """
     embeddings, others = embedded_inputs(model, batch)
-    return model(inputs_embeds=embeddings + delta, **others, **options)
+    shift = delta * batch["attention_mask"].unsqueeze(-1)
+    return model(inputs_embeds=embeddings + shift, **others, **options)
 
 
 def number(value: Tensor) -> float:

@@ -157,5 +157,7 @@ def within_window(units: Tensor, window: int | None) -> Tensor:
 
 
 def kept_shares(keep: Tensor, units: Tensor) -> Tensor:
-    """Share of each example's ``units`` that ``keep`` keeps, mean over heads: ``(B,)``."""
-    return (keep * units).sum(dim=(2, 3)).mean(dim=1) / units.sum(dim=(1, 2, 3)).clamp_min(1)
+    """Share of each example's ``units`` that ``keep`` keeps, mean over heads: ``(B,)``; 1 where there are none."""
+    there = units.sum(dim=(1, 2, 3))
+    kept = (keep * units).sum(dim=(2, 3)).mean(dim=1) / there.clamp_min(1)
+    return torch.where(there > 0, kept, 1.0)

@@ -52,6 +52,7 @@ class FreeLB(Defence[FreeLBSettings]):
             loss = F.cross_entropy(logits, batch["labels"]) / settings.steps
             loss.backward()
             total += number(loss)
-            if step + 1 < settings.steps and delta.grad is not None:
+            if step + 1 < settings.steps:
+                assert delta.grad is not None
                 delta = perturbation.ascend(delta, delta.grad, settings.step_size, settings.max_norm)
         return {"loss": total}

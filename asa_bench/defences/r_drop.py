@@ -1,7 +1,8 @@
 """R-Drop: two dropout passes that both learn the task and agree with each other. Cost 2F + 2B.
 
-Liang et al. 2021, arXiv 2106.14448. As in the authors' code for classifiers the task's loss is the mean over the two
-passes; both are one concatenated pass of 2B rows.
+Liang et al. 2021, arXiv 2106.14448. The paper's loss, halved: the task's loss is the mean over the two passes, not
+their sum, so that it is of the baseline's size when the gradient is clipped. Both passes are one concatenated pass of
+2B rows.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from asa_bench.defences.consistency import symmetric_kl
 class RDropSettings(Settings):
     """How much agreement counts."""
 
-    weight: float = Field(default=1.0, ge=0)
-    """Weight of ½ [KL(p‖q) + KL(q‖p)]; the paper has 0.5 to 1 for most tasks."""
+    weight: float = Field(default=0.5, ge=0)
+    """Weight of ½ [KL(p‖q) + KL(q‖p)]: half of the paper's α, which is 1 for classification."""
 
 
 class RDrop(Defence[RDropSettings]):

@@ -3,10 +3,10 @@
 Jiang et al. 2020, arXiv 1911.03437, without its second half (Bregman proximal point steps). From Gaussian noise, K
 steps up the divergence from the clean prediction; the symmetric divergence at their end is added to the clean loss.
 
-The steps are the paper's: the gradient, scaled to infinity norm 1 within each token, times ``step_size``. The paper's
-ball of 10⁻⁵ lies inside a single step of 10⁻³, so there is none by default. Public code (gingasan/CreAT's was read)
-scales δ itself to infinity norm 1 after a step: on word embeddings, whose coordinates are near 0.05, that drowns the
-text.
+The steps climb KL(clean ‖ perturbed), where the paper climbs the symmetric divergence. They are the paper's otherwise:
+the gradient, scaled to infinity norm 1 within each token, times ``step_size``. The paper's ball of 10⁻⁵ lies inside a
+single step of 10⁻³, so there is none by default. Public code (gingasan/CreAT's was read) scales δ itself to infinity
+norm 1 after a step: on word embeddings, whose coordinates are near 0.05, that drowns the text.
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ from asa_bench.models.score_bias import Adjustment
 class SmoothingBiasSettings(Settings):
     """How far attention is smoothed."""
 
-    sharpness: float = Field(default=0.5, ge=0, lt=1)
-    """s: what the scores are multiplied by; 0 is uniform attention."""
+    sharpness: float = Field(default=0.5, gt=0, lt=1)
+    """s: what the scores are multiplied by; near 0 attention is uniform. (At 0 it would reach padding.)"""
 
 
 class SmoothingBias(Consistency[SmoothingBiasSettings]):

@@ -5,8 +5,9 @@ with two perturbations: one of the example, and one of each token, which starts 
 left it the last time that the token was seen. Defaults are the authors' for SST-2.
 
 As in the paper, a token's entry in the table is replaced (by the mean over its places in the batch); their code adds
-to it without end and scales what it reads by the norm over the whole batch. Several processes each keep a table of
-their own.
+to it without end, and scales what it reads by the norm over the whole batch. Here the sum of both perturbations is
+brought into the ball before the first step instead, so that a long text starts no farther out than a short one.
+Several processes each keep a table of their own.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class TAVAT(Defence[TAVATSettings]):
     """FreeLB whose perturbations remember each token of the vocabulary."""
 
     Settings = TAVATSettings
+    revision = 2
 
     @override
     def attach(self, model: nn.Module) -> None:
@@ -67,14 +69,15 @@ class TAVAT(Defence[TAVATSettings]):
         settings, ids, mask = self.settings, batch["input_ids"], batch["attention_mask"]
         embeddings, _ = embedded_inputs(model, batch)  # (B, L, H)
         example = perturbation.start(embeddings.detach(), mask, settings.init_magnitude)
-        token = self._table[ids] * mask.unsqueeze(-1)
+        example, token = self._within(example, self._table[ids] * mask.unsqueeze(-1))
         total = 0.0
         for step in range(settings.steps):
             delta = (example + token).requires_grad_()
             loss = F.cross_entropy(perturbed(model, batch, delta).logits, batch["labels"]) / settings.steps
             loss.backward()
             total += number(loss)
-            if step + 1 < settings.steps and delta.grad is not None:
+            if step + 1 < settings.steps:
+                assert delta.grad is not None
                 example, token = self._ascend(example, token, delta.grad)
         self._remember(ids, mask, token)
         return {"loss": total}
@@ -85,7 +88,11 @@ class TAVAT(Defence[TAVATSettings]):
         example = perturbation.ascend(example, gradient, settings.step_size, None)
         token = token + settings.step_size * gradient / lengths(gradient)
         token = token * (lengths(token) / lengths(token).amax(dim=1, keepdim=True))  # less where there is little
-        shrink = (settings.max_norm / perturbation.row_norms(example + token).clamp_min(1e-12)).clamp_max(1.0)
+        return self._within(example, token)
+
+    def _within(self, example: Tensor, token: Tensor) -> tuple[Tensor, Tensor]:
+        """Both, made smaller so that their sum lies in the ball."""
+        shrink = (self.settings.max_norm / perturbation.row_norms(example + token).clamp_min(1e-12)).clamp_max(1.0)
         return example * shrink, token * shrink
 
     def _remember(self, ids: Tensor, mask: Tensor, token: Tensor) -> None:

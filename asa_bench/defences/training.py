@@ -72,7 +72,7 @@ class TrainSettings(Settings):
 
 
 class TrainingFailedError(AsaBenchError):
-    """The loss is no longer a number."""
+    """No model comes of this training: its loss is no longer a number, or there is nothing to learn from."""
 
 
 def train(

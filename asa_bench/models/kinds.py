@@ -28,6 +28,13 @@ def positions(config: Any) -> int:
     return limit - config.pad_token_id - 1 if config.model_type in OFFSET_POSITIONS else limit
 
 
+def layers(folder: Path) -> int:
+    """How many layers the encoder in ``folder`` has."""
+    from transformers import AutoConfig
+
+    return int(AutoConfig.from_pretrained(folder, trust_remote_code=False).num_hidden_layers)
+
+
 def kernel(folder: Path, attention: Attention, device: torch.device) -> Kernel:
     """The attention kernel for the model in ``folder``.
 

@@ -39,7 +39,7 @@ class ScoreBias:
     """Hooks that add ``bias(layer, hidden)`` to the scores of every self-attention layer of ``model``.
 
     A context manager: hooks live inside the block alone. A layer for which ``bias`` returns None computes exactly what
-    it computes without hooks.
+    it computes without hooks. For encoders: attention that cannot look ahead is refused.
 
     Raises:
         ValueError: when the model has no module that looks like self-attention.
@@ -164,11 +164,13 @@ class _Adjust(TorchFunctionMode):
         **others: Any,
     ) -> Tensor:
         """``scaled_dot_product_attention``, adjusted; ``attn_mask`` is None, bool (True = attend) or float."""
+        if is_causal or others:
+            raise RuntimeError("causal or grouped attention: expected an encoder's")
         mask = None if attn_mask is None else _additive(attn_mask, query.dtype)
         if self._change.factor is None and self._change.bias is not None:  # a fused kernel can add, not multiply
             bias = self._change.bias.to(query.dtype)
             bias = bias if mask is None else bias + mask
-            return F.scaled_dot_product_attention(query, key, value, bias, dropout_p, is_causal, scale=scale, **others)
+            return F.scaled_dot_product_attention(query, key, value, bias, dropout_p, scale=scale)
         scores = query @ key.transpose(-2, -1) * (query.shape[-1] ** -0.5 if scale is None else scale)
         weights = self._adjusted(scores if mask is None else scores + mask).softmax(dim=-1).to(value.dtype)
         return F.dropout(weights, dropout_p) @ value

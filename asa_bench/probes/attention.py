@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -19,7 +20,7 @@ from torch import Tensor
 from asa_bench.core.validation import Settings
 from asa_bench.defences import perturbation
 from asa_bench.defences.asa import ASA
-from asa_bench.defences.base import Batch, embedded_inputs, inputs_of
+from asa_bench.defences.base import Batch, embedded_inputs, inputs_of, perturbed
 from asa_bench.defences.training import labelled_rows
 from asa_bench.models.classifier import Classifier
 from asa_bench.stats.intervals import mean
@@ -116,7 +117,7 @@ def keyword_mask(model: Any, batch: Batch, words: Tensor, share: float) -> Tenso
 def _looks(model: Any, batch: Batch, asa: ASA | None, settings: ViewSettings) -> Iterator[tuple[str, Look]]:
     yield CLEAN, _look(model, inputs_of(batch))
     for radius in settings.radii:
-        yield f"radius {radius:g}", _look(model, perturbed(model, batch, radius, settings.steps))
+        yield f"radius {radius:g}", _look(model, moved(model, batch, radius, settings.steps))
     if asa is not None:
         yield MASK, _look(model, inputs_of(batch), asa.disturbing(model, batch))
 
@@ -127,17 +128,16 @@ def _look(model: Any, inputs: dict[str, Tensor], block: AbstractContextManager[A
     return Look(out.logits.float(), torch.stack([layer.float() for layer in out.attentions]))
 
 
-def perturbed(model: Any, batch: Batch, radius: float, steps: int) -> dict[str, Tensor]:
+def moved(model: Any, batch: Batch, radius: float, steps: int) -> dict[str, Tensor]:
     """The batch with its word embeddings moved up the task's loss inside a ball, by projected gradient ascent."""
     embeddings, others = embedded_inputs(model, batch)
-    embeddings = embeddings.detach()
-    delta = torch.zeros_like(embeddings)
-    for _ in range(steps):
-        delta.requires_grad_()
-        loss = F.cross_entropy(model(inputs_embeds=embeddings + delta, **others).logits, batch["labels"])
-        (gradient,) = torch.autograd.grad(loss, delta)
-        delta = perturbation.ascend(delta, gradient, 2.5 * radius / steps, radius)
-    return {"inputs_embeds": embeddings + delta.detach(), **others}
+
+    def loss(delta: Tensor) -> Tensor:
+        return F.cross_entropy(perturbed(model, batch, delta).logits, batch["labels"])
+
+    ascend = partial(perturbation.ascend, step_size=2.5 * radius / steps, max_norm=radius)
+    delta = perturbation.climb(loss, torch.zeros_like(embeddings), steps, ascend)
+    return {"inputs_embeds": embeddings.detach() + delta, **others}
 
 
 def _measured(

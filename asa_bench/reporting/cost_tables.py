@@ -31,6 +31,23 @@ def training_ratios(view: View) -> dict[str, float]:
     return {name: float(ratio) for name, ratio in ratios.items() if pd.notna(ratio)}
 
 
+def training_times(view: View) -> dict[str, float]:
+    """Time of a defence's whole training over the baseline's: its steps, and the attack that it learns from."""
+    steps = view.training.groupby(["defence", "seed"])["step"].nunique().groupby("defence").mean()
+    seconds, baseline = training_seconds(view), str(view.baseline)
+    return {
+        name: ratio * steps[name] / steps[baseline] + _harvest_seconds(view, name) / seconds[baseline]
+        for name, ratio in training_ratios(view).items()
+    }
+
+
+def _harvest_seconds(view: View, defence: str) -> float:
+    """Seconds of the attack that a defence learns from, mean over seeds; 0 where it learns from none."""
+    cells = (cell for cell in view.info.get("cells") or [] if cell.get("kind") == "harvest" and view.has(cell))
+    taken = [float(cell.get("seconds") or 0) for cell in cells if cell.get("attack") == defence]
+    return sum(taken) / max(1, len(taken))
+
+
 def memory_ratios(view: View) -> dict[str, float]:
     """Peak memory of a defence's training over the baseline's, the mean over seeds; empty where it is not known."""
     if "peak_bytes" not in view.training:

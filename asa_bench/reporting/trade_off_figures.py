@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from asa_bench.reporting.accuracy_tables import CLEAN, ROBUST, WORST, span
-from asa_bench.reporting.cost_tables import training_ratios
+from asa_bench.reporting.cost_tables import training_times
 from asa_bench.reporting.drawing import INK, Plot, beside, colour, marker, short, tidy
 from asa_bench.reporting.formats import listed, number, percent
 from asa_bench.reporting.view import View
@@ -20,7 +20,7 @@ def pareto(view: View) -> Plot | None:
         return None
     points = {
         name: (ratio, view.estimate(name, metric, attack))
-        for name, ratio in training_ratios(view).items()
+        for name, ratio in training_times(view).items()
         if view.estimate(name, metric, attack).value is not None
     }
     if len(points) < 2:
@@ -39,7 +39,7 @@ def pareto(view: View) -> Plot | None:
         [points[name][0] for name in best], [100 * (points[name][1].value or 0.0) for name in best],
         color="#8a8a94", linewidth=0.9, zorder=0,
     )  # fmt: skip
-    axes.set_xlabel(f"Time of a training step, multiple of {short(view.baseline or '')}")
+    axes.set_xlabel(f"Time of training, multiple of {short(view.baseline or '')}'s")
     axes.set_ylabel(f"{_named(attack)}, %")
     axes.set_ylim(bottom=0)
     axes.set_xlim(left=0)
@@ -49,9 +49,10 @@ def pareto(view: View) -> Plot | None:
     return Plot(
         "pareto",
         "Cost against robustness",
-        f"{_named(attack)} with its interval against the time of a training step. The line joins the defences that "
-        "none of at most their cost beats; intervals that overlap do not establish an order.",
-        f"Scatter plot of the time of a training step and robust accuracy: {listed(places)}.",
+        f"{_named(attack)} with its interval against the time of training: a step's, times the steps, and the attack "
+        "whose successes are learnt. The line joins the defences that none of at most their cost beats; intervals that "
+        "overlap do not establish an order.",
+        f"Scatter plot of the time of training and robust accuracy: {listed(places)}.",
         figure,
     )
 

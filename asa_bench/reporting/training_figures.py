@@ -43,8 +43,9 @@ def losses(view: View) -> Plot | None:
     return Plot(
         "loss",
         "Training loss",
-        "Each defence's own loss, terms of its method included: compare shapes, not levels. Light: every step of every "
-        "seed; dark: moving mean.",
+        "The task's loss as each defence learns it, without the further terms of its method; under a perturbation "
+        "where it learns perturbed inputs: compare shapes, not levels. Light: every step of every seed; dark: moving "
+        "mean.",
         f"Line charts of training loss over optimizer steps: {listed(ends)}.",
         figure,
     )

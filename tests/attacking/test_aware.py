@@ -81,6 +81,22 @@ def test_the_plain_model_decides(classifier: Classifier, checkpoint: Path, adver
     assert any(row["outcome"] == "succeeded" for row in rows)
 
 
+@pytest.mark.usefixtures("textattack")
+@pytest.mark.parametrize("guide", ["on", "worse"])
+def test_a_text_that_misleads_the_plain_model_scores_above_all_others(classifier: Classifier, guide: Guide) -> None:
+    from asa_bench.attacking.aware import AwareGoal
+    from asa_bench.attacking.victim import Victim
+
+    goal = AwareGoal(Victim(classifier), 1.0, guide)
+    goal.ground_truth_output = 0
+    misled = torch.tensor([[-0.1, 0.1, 9.0, -9.0]])  # the plain model is; the masked one is sure of the label
+    held = torch.tensor([[0.1, -0.1, -9.0, 9.0]])
+    success, failure = (goal._process_model_outputs(None, row)[0] for row in (misled, held))
+    assert goal._is_goal_complete(success, None)
+    assert not goal._is_goal_complete(failure, None)
+    assert goal._get_score(success, None) > goal._get_score(failure, None)
+
+
 def test_the_masks_change_what_the_search_sees(classifier: Classifier, checkpoint: Path, adversary: Adversary) -> None:
     job = job_of(checkpoint, examples(12))
     traces = {

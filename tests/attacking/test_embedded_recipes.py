@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,9 @@ REFUSED = [
     ("a2t-embedded", "WordEmbeddingDistance", "a good film", 1, "good", "bad"),
     ("a2t-embedded", "SpacyPartOfSpeech", "this is a good film", 3, "great", "house"),
     ("a2t-embedded", "MiniLM", "the film is very good", 1, "movie", "surgery"),
+    ("gradient-swap", "WordEmbeddingDistance", "a good film", 1, "great", "bad"),
+    ("gradient-swap", "SpacyPartOfSpeech", "they run the house", 1, "walk", "slowly"),
+    ("gradient-swap", "MiniLM", LONG, 1, "movie", "surgery"),
 ]
 
 
@@ -85,6 +89,35 @@ def test_each_constraint_refuses(
     classifier: Classifier, recipe: str, kind: str, text: str, place: int, kept: str, refused: str
 ) -> None:
     assert passed(built(classifier, recipe), kind, text, place, [kept, refused]) == [kept]
+
+
+@pytest.mark.parametrize(("recipe", "share"), [("iga-embedded", 0.2), ("a2t-embedded", 0.1)])
+def test_no_more_words_change_than_a_recipe_allows(
+    classifier: Classifier, checkpoint: Path, recipe: str, share: float
+) -> None:
+    rows = [row for row in attacked(classifier, job_of(checkpoint, examples(24), recipe)) if row["adversarial_text"]]
+    assert rows
+    for row in rows:
+        assert row["words_changed"] <= max(1, math.ceil(share * len(row["original_text"].split())))
+
+
+def test_the_gradient_proposes_only_what_the_constraints_allow(classifier: Classifier, checkpoint: Path) -> None:
+    from textattack.shared import AttackedText
+
+    from asa_bench.attacking.embedded_parts import word_embedding
+
+    vectors = word_embedding()
+    before_all = built(classifier, "gradient-swap").pre_transformation_constraints
+    [spared] = [one.stopwords for one in before_all if type(one).__name__ == "StopwordModification"]
+    rows = [r for r in attacked(classifier, job_of(checkpoint, examples(24), "gradient-swap")) if r["adversarial_text"]]
+    assert rows
+    for row in rows:
+        before, after = (AttackedText(row[f"{kind}_text"]) for kind in ("original", "adversarial"))
+        swaps = [(a, b) for a, b in zip(before.words, after.words, strict=True) if a != b]
+        assert swaps
+        assert not {a for a, _ in swaps} & spared
+        for a, b in swaps:
+            assert vectors.get_cos_sim(a.lower(), b.lower()) >= 0.5 - 1e-6
 
 
 def test_names_and_places_are_those_that_spacy_finds() -> None:

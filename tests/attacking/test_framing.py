@@ -81,6 +81,17 @@ def test_the_similarity_floor_is_kept(classifier: Classifier) -> None:
 WORDS = [name for name in RUNNABLE if not name.startswith("bad-characters")]
 
 
+def test_similarity_is_measured_round_the_same_word_after_an_insertion(classifier: Classifier) -> None:
+    from textattack.shared import AttackedText
+
+    from asa_bench.attacking.framing import JudgedSimilarity
+
+    original = AttackedText("one two three four five six seven eight nine ten")
+    changed = original.insert_text_before_word_index(1, "new").replace_word_at_index(7, "other")
+    judged = JudgedSimilarity(0.5, 3, answers)
+    assert judged._pair(original, changed) == ("six seven eight", "six other eight")
+
+
 @pytest.mark.parametrize("recipe", WORDS)
 def test_every_word_recipe_runs_within_textdefenders_frame(classifier: Classifier, recipe: str) -> None:
     from textattack.constraints.overlap import MaxWordsPerturbed

@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from asa_bench.attacking.planned import PlannedAttack, plan_attack, refuse_unavailable, with_controls, with_sweeps
+from asa_bench.attacking.planned import (
+    PlannedAttack,
+    plan_attack,
+    refuse_missing_layers,
+    refuse_unavailable,
+    with_controls,
+    with_sweeps,
+)
 from asa_bench.attacking.protocols import Frame, find_frame
 from asa_bench.attacking.settings import AttackSettings
 from asa_bench.core.errors import InputError
@@ -174,6 +181,14 @@ def test_an_adversary_is_for_text_attacks_that_see_scores(recipe: str) -> None:
     message = rf"^attack '{recipe}': adversary: expected 'off' but for text attacks that see scores$"
     with pytest.raises(InputError, match=message):
         planned(recipe=recipe, adversary="worse")
+
+
+def test_a_layer_that_the_encoder_has_not_is_named(tiny_encoder: Path) -> None:
+    there, missing = (planned(name="deep", recipe="attention-mask", options={"layer": layer}) for layer in (1, 2))
+    refuse_missing_layers([planned(recipe="embedding-pgd"), there], tiny_encoder, "s")
+    message = rf"^s: attack 'deep': options: layer: expected 0 to 1 for {tiny_encoder.name}, got 2$"
+    with pytest.raises(InputError, match=message):
+        refuse_missing_layers([missing], tiny_encoder, "s")
 
 
 def test_an_adversary_makes_another_protocol_and_no_control() -> None:

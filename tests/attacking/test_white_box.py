@@ -82,6 +82,12 @@ def test_more_strength_never_lowers_success(classifier: Classifier, checkpoint: 
     assert sum(row["strength"] == strengths[0] for row in rows.values()) == counts[0]
 
 
+def test_more_restarts_never_lower_success(classifier: Classifier, checkpoint: Path) -> None:
+    runs = [attacked(classifier, inside(checkpoint, "embedding-pgd", radii=[0.4], restarts=n)) for n in (1, 2, 4)]
+    fell = [{name for name, row in rows.items() if row["outcome"] == "succeeded"} for rows in runs]
+    assert fell[0] <= fell[1] <= fell[2]
+
+
 @pytest.mark.parametrize("name", INSIDE)
 def test_the_gradient_beats_chance(classifier: Classifier, checkpoint: Path, name: str) -> None:
     guided, random = (attacked(classifier, inside(checkpoint, name, 40, guided=guided)) for guided in (True, False))
@@ -101,7 +107,7 @@ def test_embeddings_stay_in_the_ball_and_padding_alone(family: str, attention: s
     model.register_forward_pre_hook(lambda _, __, kwargs: seen.append(kwargs["inputs_embeds"]), with_kwargs=True)
     clean = model.get_input_embeddings()(rows.inputs["input_ids"]).detach()
     logits = list(EmbeddingPGD(steps=3, restarts=2, guided=guided).attempts(model, rows, 0.3))
-    assert len(logits) == (2 if guided else 8)
+    assert len(logits) == 8
     padding = rows.inputs["attention_mask"] == 0
     assert len(seen) == 8
     for embeddings in seen:
@@ -139,11 +145,7 @@ def test_masks_keep_to_their_share(family: str, attention: str, *, guided: bool)
 def test_one_layer_alone_is_masked(classifier: Classifier, checkpoint: Path) -> None:
     one = attacked(classifier, inside(checkpoint, "attention-mask", layer=1))
     every = attacked(classifier, inside(checkpoint, "attention-mask"))
-    assert 0 <= fallen(one) <= fallen(every)
-    rows = attacked(classifier, inside(checkpoint, "attention-mask", 2, layer=2))
-    assert {row["message"] for row in rows.values()} == {
-        "InputError: options: layer: expected 0 to 1 for this encoder, got 2"
-    }
+    assert fallen(one) < fallen(every)
 
 
 def test_the_most_damaging_units_are_those_of_the_largest_worth() -> None:

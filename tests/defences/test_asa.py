@@ -13,7 +13,7 @@ from asa_bench.core.seeding import seed_everything
 from asa_bench.defences import build_defence, consistency
 from asa_bench.defences.asa import ASA, Adversary, ASASettings, binarise, reverse_gradient, thresholds
 from asa_bench.defences.base import inputs_of
-from asa_bench.defences.consistency import symmetric_kl, valid_units
+from asa_bench.defences.consistency import symmetric_kl
 from asa_bench.models.classifier import new_classifier
 
 Batch = dict[str, Tensor]
@@ -26,7 +26,27 @@ def attached(model: Any, method: str = "asa", **settings: Any) -> Any:
     return defence
 
 
-def reference(model: Any, adversaries: Any, batch: Batch, *, heads: int = 1, leaks: bool = False) -> Any:
+def naive_mask(scores: Tensor) -> Tensor:
+    """1 where a score is positive, else 0; its gradient is minus that of the sigmoid."""
+    soft = scores.sigmoid()
+    return (scores > 0).double() + (soft.detach() - soft)  # the brackets keep it exactly 0 or 1
+
+
+def naive_units(batch: Batch, *, leaks: bool, special: bool) -> Tensor:
+    """1 for each pair of tokens that counts, ``(B, 1, L, L)``, by loops."""
+    ids, real, spared = batch["input_ids"], batch["attention_mask"], batch["special_tokens_mask"]
+    units = torch.zeros(len(ids), 1, *[ids.shape[1]] * 2, dtype=torch.float64)
+    for row in range(len(ids)):
+        for query in range(ids.shape[1]):
+            for key in range(ids.shape[1]):
+                both = bool(real[row, query] and real[row, key])
+                units[row, 0, query, key] = (leaks or both) and not (special and spared[row, key])
+    return units
+
+
+def reference(
+    model: Any, adversaries: Any, batch: Batch, *, heads: int = 1, leaks: bool = False, special: bool = False
+) -> Any:
     """ASA on BERT with explicit attention, two passes, no hooks: a naive reading of the formulas.
 
     Returns the clean logits, the masked logits and the kept units per layer ``(B, heads, L, L)``.
@@ -39,15 +59,17 @@ def reference(model: Any, adversaries: Any, batch: Batch, *, heads: int = 1, lea
 
     def encode(masked: bool) -> tuple[Tensor, list[Tensor]]:
         hidden, kept = bert.embeddings(input_ids=batch["input_ids"]), []
-        for layer, adversary in zip(bert.encoder.layer, adversaries, strict=True):
+        for index, layer in enumerate(bert.encoder.layer):
             attention, width = layer.attention.self, model.config.num_attention_heads
             q, k, v = (split(part(hidden), width) for part in (attention.query, attention.key, attention.value))
             scores = q @ k.transpose(2, 3) / q.shape[-1] ** 0.5
-            if masked:
-                source = hidden.detach()
+            if masked and str(index) in adversaries:
+                source, adversary = hidden.detach(), adversaries[str(index)]
                 a, b = (split(part(source), heads) for part in (adversary.query, adversary.key))
                 wanted = a @ b.transpose(2, 3) / a.shape[-1] ** 0.5
-                keep = reverse_gradient(binarise(wanted + (1 - present) * -10_000.0 if leaks else wanted))
+                keep = naive_mask(wanted + (1 - present) * -10_000.0 if leaks else wanted)
+                if special:
+                    keep = keep.masked_fill(batch["special_tokens_mask"].bool()[:, None, None, :], 1.0)
                 kept.append(keep)
                 bias = (1 - keep) * -10_000.0
                 scores = scores * (bias >= 0) + bias if leaks else scores + padding + bias
@@ -62,8 +84,10 @@ def reference(model: Any, adversaries: Any, batch: Batch, *, heads: int = 1, lea
     return clean, *encode(masked=True)
 
 
-def naive_divergence(clean: Tensor, masked: Tensor) -> Tensor:
+def naive_divergence(clean: Tensor, masked: Tensor, kind: str) -> Tensor:
     p, q = clean.softmax(-1), masked.softmax(-1)
+    if kind == "one-sided":
+        return (p.detach() * (p.detach() / q).log()).sum(-1).mean()
     return 0.5 * ((p * (p / q).log()).sum(-1) + (q * (q / p).log()).sum(-1)).mean()
 
 
@@ -84,6 +108,10 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("asa-official", {}),
     ("asa", {"mask_scope": "per-head"}),
     ("asa-ratio", {"mask_scope": "per-head"}),
+    ("asa", {"protect_special": True}),
+    ("asa-ratio", {"protect_special": True}),
+    ("asa", {"layers": (1,)}),
+    ("asa-ratio", {"divergence": "one-sided"}),
 ]
 
 
@@ -101,13 +129,14 @@ def test_loss_and_all_gradients_equal_a_naive_reference(
     found = [p.grad.clone() for p in owned if p.grad is not None]
     for parameter in owned:
         parameter.grad = None
-    leaks = method == "asa-official"
-    heads = model.config.num_attention_heads if settings else 1
-    clean, masked, kept = reference(model, defence._adversaries.values(), batch, heads=heads, leaks=leaks)
-    assert any((keep.sum(dim=-1) == 0).any() for keep in kept)
-    units = torch.ones_like(kept[0]) if leaks else valid_units(batch["attention_mask"])
-    penalty = naive_penalty(kept, units, defence.settings.penalty)
-    loss = F.cross_entropy(clean, batch["labels"]) + naive_divergence(clean, masked) + penalty
+    leaks, special = method == "asa-official", defence.settings.protect_special
+    heads = model.config.num_attention_heads if "mask_scope" in settings else 1
+    clean, masked, kept = reference(model, defence._adversaries, batch, heads=heads, leaks=leaks, special=special)
+    assert len(kept) == len(settings.get("layers", model.bert.encoder.layer))
+    assert any((keep.sum(dim=-1) == 0).any() for keep in kept) == (not special and "layers" not in settings)
+    penalty = naive_penalty(kept, naive_units(batch, leaks=leaks, special=special), defence.settings.penalty)
+    divergence = naive_divergence(clean, masked, defence.settings.divergence)
+    loss = F.cross_entropy(clean, batch["labels"]) + divergence + penalty
     loss.backward()
     expected = [p.grad for p in owned if p.grad is not None]
     assert losses["loss"] + losses["divergence"] + losses["penalty"] == pytest.approx(loss.item(), rel=1e-9)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -60,6 +60,14 @@ def test_gradients_are_added_never_replaced(name: str, build: Build, tiny_model:
         assert torch.allclose(2 * once, twice, rtol=1e-6, atol=1e-12)
 
 
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("name", METHODS)
+def test_the_model_stays_in_its_mode(name: str, build: Build, tiny_model: Any, batch: Batch, *, training: bool) -> None:
+    tiny_model.train(training)
+    one_backward(build(name), tiny_model, batch)
+    assert all(module.training is training for module in tiny_model.modules())
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_the_model_is_as_it_was_afterwards(name: str, build: Build, tiny_model: Any, batch: Batch) -> None:
     inputs = {key: batch[key] for key in ("input_ids", "attention_mask")}
@@ -68,7 +76,6 @@ def test_the_model_is_as_it_was_afterwards(name: str, build: Build, tiny_model: 
     assert torch.equal(tiny_model(**inputs).logits, before)
     assert set(tiny_model.state_dict()) == keys
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in tiny_model.modules())
-    assert not tiny_model.training
 
 
 @pytest.mark.parametrize("name", sorted(set(METHODS) - PADDING_COUNTS - DRAWN_BY_SHAPE))
@@ -95,8 +102,8 @@ def test_unknown_settings_are_named(name: str) -> None:
 def test_numbers_out_of_range_are_named(name: str) -> None:
     entry = DEFENCES[name]
     for field, info in entry.defence.Settings.model_fields.items():
-        if info.annotation in (int, float):
-            with pytest.raises(InputError, match=rf"^suite.toml: {field}: expected >=? 0|1, got -1$"):
+        if {int, float} & {info.annotation, *get_args(info.annotation)}:
+            with pytest.raises(InputError, match=rf"^suite.toml: {field}: expected >=? [01], got -1$"):
                 build_defence(name, {field: -1}, "suite.toml")
             with pytest.raises(InputError, match=rf"^suite.toml: {field}: expected .*, got nan$"):
                 build_defence(name, {field: float("nan")}, "suite.toml")

@@ -17,8 +17,10 @@ from asa_bench.defences import DEFENCES, build_defence
 from asa_bench.defences.base import inputs_of, perturbed
 from asa_bench.defences.consistency import symmetric_kl
 from asa_bench.defences.perturbation import row_norms
+from asa_bench.defences.tavat import TAVAT, TAVATSettings
 from asa_bench.defences.training import labelled_rows
 from asa_bench.models.classifier import new_classifier
+from asa_bench.suite_file import load_suite
 from asa_bench.tasks import Example
 from tests.defences.conftest import Build
 from tests.models.families import FAMILIES, padded_batch, tiny
@@ -84,7 +86,7 @@ def test_without_its_effect_a_method_is_the_baseline_bit_for_bit(name: str, fami
 @pytest.mark.parametrize("name", sorted(DEFENCES))
 def test_every_method_trains_every_encoder_family(name: str, family: str, build: Build) -> None:
     model = tiny(family, "eager")
-    defence = build(name) if name != "random-mask" else build("two-pass")
+    defence = build(name)
     defence.attach(model)
     seed_everything(0)
     defence.backward(model, padded_batch(model))
@@ -107,8 +109,11 @@ def test_every_method_trains_on_pairs(name: str, build: Build, tiny_encoder: Pat
 
 
 @pytest.mark.parametrize("name", CLIMBING)
-def test_padding_stays_unperturbed(name: str, tiny_model: Any, batch: Batch) -> None:
-    seen = deltas(name, {}, tiny_model, batch)
+def test_padding_stays_unperturbed(name: str) -> None:
+    """Also in a model whose convolution lets the last token see padding."""
+    model = tiny("deberta-v2", "eager", conv_kernel_size=3)
+    batch = padded_batch(model)
+    seen = deltas(name, {}, model, batch)
     assert seen[-1].abs().max() > 0
     for delta in seen:
         assert delta[batch["attention_mask"] == 0].abs().sum() == 0
@@ -124,8 +129,9 @@ def test_padding_stays_unperturbed(name: str, tiny_model: Any, batch: Batch) -> 
     ],
 )
 def test_the_perturbation_stays_in_its_ball(name: str, settings: dict[str, Any], tiny_model: Any, batch: Batch) -> None:
-    _, *climbed = deltas(name, settings, tiny_model, batch)
+    start, *climbed = deltas(name, settings, tiny_model, batch)
     assert len(climbed) >= 2
+    assert name != "tavat" or row_norms(start).max() <= 0.04 * (1 + 1e-9)
     for delta in climbed:
         assert row_norms(delta).max() <= 0.04 * (1 + 1e-9)
 
@@ -271,6 +277,22 @@ def test_the_documented_method_of_ones_own_works(tiny_model: Any, batch: Batch) 
     assert module["Noise"](module["NoiseSettings"](deviation=0.0)).backward(tiny_model, batch) == build_defence(
         "baseline", {}, "test"
     ).backward(tiny_model, batch)
+
+
+def test_tavat_remembers_the_mean_over_a_tokens_places(tiny_model: Any) -> None:
+    defence = TAVAT(TAVATSettings())
+    defence.attach(tiny_model)
+    before = defence.state()["table"].clone()
+    ids, mask = torch.tensor([[2, 7, 7], [2, 8, 7]]), torch.tensor([[1, 1, 1], [1, 1, 0]])
+    left = torch.arange(6.0, dtype=before.dtype).view(2, 3, 1).expand(2, 3, before.shape[1])
+    defence._remember(ids, mask, left)
+    expected = before.clone()
+    expected[2], expected[7], expected[8] = 1.5, 1.5, 4.0
+    assert torch.equal(defence.state()["table"], expected)
+
+
+def test_the_suite_of_defences_has_all_of_them() -> None:
+    assert {entry.method for entry in load_suite("defences").suite.defence} == set(DEFENCES)
 
 
 def test_tavat_starts_a_token_where_it_was_left(tiny_model: Any, batch: Batch) -> None:

@@ -40,12 +40,12 @@ CASES = [
 ]
 
 
-def tiny(family: str, attention: str, dtype: torch.dtype = torch.float64) -> Any:
-    """A random classifier of three labels, in eval mode."""
+def tiny(family: str, attention: str, dtype: torch.dtype = torch.float64, **settings: Any) -> Any:
+    """A random classifier of three labels, in eval mode; ``settings`` go into its configuration."""
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
     torch.manual_seed(0)
-    config = AutoConfig.for_model(family, num_labels=3, **FAMILIES[family])
+    config = AutoConfig.for_model(family, num_labels=3, **FAMILIES[family], **settings)
     model = AutoModelForSequenceClassification.from_config(config, attn_implementation=attention)
     return model.eval().to(dtype)
 

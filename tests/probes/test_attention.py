@@ -17,7 +17,7 @@ from asa_bench.probes.attention import (
     js_divergence,
     keyword_attention,
     keyword_mask,
-    perturbed,
+    moved,
 )  # fmt: skip
 from asa_bench.stats.intervals import mean
 from asa_bench.tasks import Example
@@ -109,8 +109,8 @@ def test_divergence_is_zero_on_equals_and_ln_2_on_disjoint_rows() -> None:
 
 
 def test_a_perturbation_stays_in_its_ball_off_the_padding_and_raises_the_loss(tiny_model: Any, batch: Any) -> None:
-    moved = perturbed(tiny_model, batch, radius=2.0, steps=4)
-    delta = moved["inputs_embeds"] - tiny_model.get_input_embeddings()(batch["input_ids"])
+    found = moved(tiny_model, batch, radius=2.0, steps=4)
+    delta = found["inputs_embeds"] - tiny_model.get_input_embeddings()(batch["input_ids"])
     assert (delta.flatten(1).norm(dim=1) <= 2.0 + 1e-9).all()
     assert delta[batch["attention_mask"] == 0].abs().max() == 0
 
@@ -119,7 +119,7 @@ def test_a_perturbation_stays_in_its_ball_off_the_padding_and_raises_the_loss(ti
         return found
 
     plain = {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"]}
-    assert loss(moved) > loss(plain)
+    assert loss(found) > loss(plain)
 
 
 def test_the_mean_over_examples_has_students_interval() -> None:
@@ -139,5 +139,5 @@ def test_every_family_can_be_looked_at(family: str) -> None:
     with torch.no_grad(), asa.disturbing(model, batch):
         out = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], output_attentions=True)
     assert len(out.attentions) == model.config.num_hidden_layers
-    moved = perturbed(model, batch, 1.0, 2)
-    assert model(**moved).logits.shape == (3, 3)
+    found = moved(model, batch, 1.0, 2)
+    assert model(**found).logits.shape == (3, 3)

@@ -10,6 +10,7 @@ from asa_bench.reporting.cost_tables import (
     training_cost,
     training_ratios,
     training_seconds,
+    training_times,
     tuning,
 )
 from asa_bench.reporting.view import views
@@ -35,6 +36,16 @@ def test_a_machine_busy_for_a_while_does_not_change_the_ratio(make_run: MakeRun)
     (view,) = views(run)
     assert training_ratios(view)["freelb"] == pytest.approx(3.1)
     assert training_seconds(view)["freelb"] > 200
+
+
+def test_the_whole_training_counts_its_steps_and_the_attack_it_learns_from(make_run: MakeRun) -> None:
+    run = make_run(defences=("baseline", "freelb"), seeds=(0, 1), n=10)
+    place = {"task": run.training["task"].iloc[0], "encoder": run.training["encoder"].iloc[0], "portion": None}
+    harvest = {**place, "kind": "harvest", "defence": "baseline", "attack": "freelb"}
+    cells = [{**harvest, "seed": 0, "seconds": 8.0}, {**harvest, "seed": 1, "seconds": 10.0}]
+    rows = run.training[(run.training["defence"] != "freelb") | (run.training["step"] < 20)]
+    (view,) = views(replace(run, training=rows, info={**run.info, "cells": cells}))
+    assert training_times(view) == pytest.approx({"baseline": 1.0, "freelb": 3.1 * 20 / 60 + 9 / 18})
 
 
 def test_without_a_baseline_there_is_no_ratio(make_run: MakeRun) -> None:
