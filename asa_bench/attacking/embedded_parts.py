@@ -23,6 +23,7 @@ from asa_bench.assets.build import VECTORS
 from asa_bench.assets.counter_fitting import unit
 from asa_bench.assets.word_vectors import NEAREST, WordVectors, read_word_vectors
 from asa_bench.attacking.scheduler import Ask
+from asa_bench.core.files import stamp
 from asa_bench.models.sentences import JUDGE, sentence_model
 from asa_bench.models.tags import Window, parsed, tagger
 
@@ -33,10 +34,15 @@ UNIVERSAL = {"PROPN": "NOUN", "AUX": "VERB", "CCONJ": "CONJ", "SCONJ": "CONJ", "
 """spaCy's coarse tags as those of NLTK's universal tagset, which TextAttack's constraint compares."""
 
 
-@lru_cache(maxsize=1)
 def word_embedding(path: Path | None = None) -> WordEmbedding:
     """The counter-fitted vectors, or those of the user's in ``path``, as TextAttack takes them, loaded once."""
-    return Vectors(read_word_vectors(path or asset_path(VECTORS)))
+    found = path or asset_path(VECTORS)
+    return _loaded(found, stamp(found))
+
+
+@lru_cache(maxsize=1)
+def _loaded(path: Path, _: object) -> WordEmbedding:
+    return Vectors(read_word_vectors(path))
 
 
 class Vectors(WordEmbedding):  # type: ignore[misc]

@@ -6,6 +6,7 @@ TextAttack pads every text to the most that the model reads; here a text has its
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from textattack.transformations import (
@@ -35,7 +36,7 @@ class _Merged:
 
     def __init__(self, model: Any, tokenizer: Any, ask: Ask) -> None:
         self.config = model.config
-        self._model = MaskedModel(model, tokenizer, positions(model.config))
+        self._model = _shared(model, tokenizer)
         self._ask = ask
 
     def __call__(self, input_ids: Tensor, attention_mask: Tensor, **_: Any) -> tuple[_Logits]:
@@ -47,6 +48,12 @@ class _Merged:
     def _place(self, ids: tuple[int, ...]) -> int | None:
         mask = self._model.mask_token
         return ids.index(mask) if mask in ids else None
+
+
+@lru_cache(maxsize=1)
+def _shared(model: Any, tokenizer: Any) -> MaskedModel:
+    """One for all transformations with that language model, so that their texts go into the same batches."""
+    return MaskedModel(model, tokenizer, positions(model.config))
 
 
 class _Logits:

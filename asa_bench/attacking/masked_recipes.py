@@ -26,6 +26,7 @@ from textattack.transformations import (
 
 from asa_bench.attacking.embedded import asking
 from asa_bench.attacking.embedded_parts import MiniLM, SpacyPartOfSpeech, SpacyText
+from asa_bench.core.files import stamp
 from asa_bench.models.kinds import positions
 
 
@@ -92,9 +93,13 @@ def _similar(victim: Any, threshold: float, window: int | None) -> MiniLM:
     )
 
 
-@lru_cache(maxsize=1)
 def _language_model(folder: Path) -> dict[str, Any]:
     """The model in ``folder``, loaded once, as TextAttack's transformations take it."""
+    return _loaded(folder, stamp(folder))
+
+
+@lru_cache(maxsize=1)
+def _loaded(folder: Path, _: object) -> dict[str, Any]:
     from transformers import AutoModelForMaskedLM, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)

@@ -82,6 +82,12 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: not TOML: {str(error).replace('at end of document', end)}") from None
 
 
+def stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
+    """Names, sizes and times of a file, or of the files in a folder: what keeps a cache from outliving them."""
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    return tuple((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files)
+
+
 def read_text(path: Path) -> str:
     """The text of a UTF-8 file (a byte order mark is dropped).
 

@@ -17,13 +17,25 @@ from asa_bench.reporting.view import View
 
 MASK, CLEAN = "mask", "clean"
 
+INTERVALS = "95 % intervals over examples, from the lowest to the highest of all seeds"
+
 
 def by_layer(view: View, kind: str, defence: str, condition: str) -> pd.Series:
     """A view's values by layer, mean over seeds."""
-    rows = view.views[
-        (view.views["view"] == kind) & (view.views["defence"] == defence) & (view.views["condition"] == condition)
-    ]
-    return rows.groupby("layer")["value"].mean().astype(float)
+    return _rows(view, kind, defence, condition).groupby("layer")["value"].mean().astype(float)
+
+
+def _rows(view: View, kind: str, defence: str, condition: str) -> pd.DataFrame:
+    rows = view.views
+    found: pd.DataFrame = rows[(rows["view"] == kind) & (rows["defence"] == defence) & (rows["condition"] == condition)]
+    return found
+
+
+def _band(axes: Axes, view: View, kind: str, defence: str, condition: str, of: str) -> None:
+    """Shade what the intervals over examples cover, of all seeds together."""
+    layers = _rows(view, kind, defence, condition).groupby("layer")
+    low, high = layers["low"].min().astype(float), layers["high"].max().astype(float)
+    axes.fill_between(low.index, low, high, color=of, alpha=0.12, linewidth=0)
 
 
 def conditions(view: View, kind: str, defence: str) -> list[str]:
@@ -46,6 +58,7 @@ def keyword_attention(view: View) -> Plot | None:
             clean.index, clean, color=colour(position), marker=marker(position), markersize=4.5, linewidth=1.4,
             label=short(name),
         )  # fmt: skip
+        _band(axes, view, "keywords", name, CLEAN, colour(position))
         if len(masked):
             axes.plot(
                 masked.index,
@@ -55,6 +68,7 @@ def keyword_attention(view: View) -> Plot | None:
                 linewidth=1.6,
                 label=f"{short(name)}, masked",
             )
+            _band(axes, view, "keywords", name, MASK, colour(position))
     axes.axhline(1.0, color="#8a8a94", linewidth=0.8)
     axes.set_ylabel("Attention on keywords,\nmultiple of chance")
     _layers(axes)
@@ -63,9 +77,10 @@ def keyword_attention(view: View) -> Plot | None:
     return Plot(
         "attention-keywords",
         "Attention on keywords",
-        "Attention that words pay to the keywords of their text, as a multiple of what evenly spread attention would "
-        "give (grey line). Keywords: the fifth of the words on which the model's own prediction depends most, by "
-        "gradient × input. Dotted: the same model under the mask of its adversary. Mean over examples and seeds.",
+        "Attention that the words of a text pay to its keywords, as a multiple of what evenly spread attention would "
+        "give (grey line). Keywords: the fifth of the word pieces on which the model's own prediction depends most, by "
+        "gradient × input. Dotted: the same model under the mask of its adversary. Mean over examples and seeds; "
+        f"shaded: {INTERVALS}.",
         f"Line chart of attention on keywords by layer; means over layers: {listed(ends)}.",
         figure,
     )
@@ -86,6 +101,8 @@ def attention_divergence(view: View) -> Plot | None:
             axes.plot(
                 values.index, values, color=colour(0), alpha=shade, linewidth=1.4, label=f"embeddings, {condition}"
             )
+            _band(axes, view, "divergence", name, condition, colour(0))
+        _band(axes, view, "divergence", name, MASK, colour(1))
         values = by_layer(view, "divergence", name, MASK)
         axes.plot(values.index, values, color=colour(1), marker="s", markersize=4.5, linewidth=1.6, label="ASA's mask")
         axes.set_title(short(name))
@@ -101,7 +118,8 @@ def attention_divergence(view: View) -> Plot | None:
         "What moves the attention",
         "Jensen–Shannon divergence (at most 0.69) of each layer's attention from that of the clean pass of the same "
         "model: under perturbations of the word embeddings (projected gradient ascent on the loss, L2 radius per "
-        "example) and under the mask of its adversary. The table gives the change of the prediction beside it.",
+        "example) and under the mask of its adversary. The table gives the change of the prediction beside it. Shaded: "
+        f"{INTERVALS}.",
         f"Line charts of attention divergence by layer for {listed(names)}.",
         figure,
     )

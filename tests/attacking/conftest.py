@@ -50,14 +50,10 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Classifier, Path
 @contextmanager
 def built_vectors(folder: Path, frequent: int = FREQUENT) -> Iterator[Path]:
     """A cache in ``folder`` with vectors built from so many words of GloVe beside the other assets."""
-    from asa_bench.attacking.embedded_parts import word_embedding
-
     for asset in MANIFEST.values():
         if not asset.built_from:
             (folder / place(asset).name).symlink_to(asset_path(asset.name))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ASA_BENCH_CACHE", str(folder))
         patch.setattr(cache, "_verified", set())
-        word_embedding.cache_clear()
         yield build_vectors(asset_path, frequent)
-    word_embedding.cache_clear()

@@ -75,6 +75,18 @@ def test_neighbours_that_are_not_given_are_looked_up(vectors: Path) -> None:
             assert embedding.nearest_neighbours(word, count) == expected[word, :count].tolist()
 
 
+def test_a_file_that_has_changed_is_read_again(tmp_path: Path) -> None:
+    from asa_bench.attacking.embedded_parts import word_embedding
+
+    path = tmp_path / "vectors.txt"
+    rows = [f"{word} 1.0 {place}.5\n" for place, word in enumerate(WORDS)]
+    path.write_text("".join(rows))
+    first = word_embedding(path)
+    assert word_embedding(path) is first
+    path.write_text("".join(row.replace(WORDS[0], "another") for row in rows))
+    assert word_embedding(path).index2word(0) == "another"
+
+
 def test_a_job_keeps_its_vectors_over_the_pipe(checkpoint: Path, vectors: Path) -> None:
     job = job_of(checkpoint, examples(1)).model_copy(update={"recipe": planned("iga-embedded", vectors).recipe})
     again = type(job).model_validate_json(job.model_dump_json())
