@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from typing_extensions import override
 
-from asa_bench.attacking.planned import PlannedAttack
+from asa_bench.attacking.planned import PlannedAttack, refuse_missing_layers
 from asa_bench.core.errors import InputError
 from asa_bench.core.files import read_json
 from asa_bench.model_settings import EXAMPLES, SOURCE, ModelRun, requested_attacks, sized
@@ -139,6 +139,8 @@ def make_model_plan(
     found = requested_attacks(settings)
     if given.predictor is not None:
         _refuse_gradients(found)
+    if given.folder is not None:
+        refuse_missing_layers(found, given.folder, SOURCE)
     rows = _rows(settings, given, data, "--data")
     asked = min(EXAMPLES, len(rows)) if settings.examples is None else settings.examples
     if asked > len(rows):

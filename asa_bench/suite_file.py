@@ -131,8 +131,9 @@ def _check_trials(suite: Suite, source: str) -> None:
     """Check every value to try, and that all defences have as many trials."""
     for index, entry in enumerate(suite.defence):
         field, plain = f"defence[{index}].tune", build_defence(entry.method, entry.settings, source)
-        for number, trial in enumerate(entry.trials()):
-            if trial in entry.trials()[:number]:
+        trials = entry.trials()
+        for number, trial in enumerate(trials):
+            if trial in trials[:number]:
                 raise InputError(f"{source}: {field}: {trial} stands there twice; a trial counts once")
             training = {key: value for key, value in trial.items() if key in TUNED_TRAINING}
             validated(TrainSettings, training, source, f"{field}.")

@@ -7,7 +7,6 @@ embedding perturbations do not: an attack outside the family of most defences, a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
 from typing import Any
 
 import torch
@@ -48,12 +47,13 @@ class AttentionMask(WhiteBox):
         units = self._units(model, rows)  # (B, layers, L, L)
         number = units.flatten(1).sum(dim=1) * strength
         masked = torch.zeros_like(units, dtype=torch.bool)
-        for done, drawn in enumerate(islice(rows.draws(*units.shape[1:]), self.rounds), start=1):
+        draws = rows.draws(*units.shape[1:])
+        for done in range(1, self.rounds + 1):
             if self.guided:
                 worth = self._damage(model, rows, masked).masked_fill(masked, torch.inf)
                 part = number * done / self.rounds
             else:
-                worth, part = drawn + 1, number
+                worth, part = next(draws) + 1, number
             masked = most(worth.masked_fill(units == 0, 0.0), part.floor())
             with torch.no_grad():
                 logits = _logits(model, rows, self._bias(model, masked.float() * MASKED))
