@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from typing_extensions import override
 
@@ -58,6 +58,16 @@ class ASASettings(Settings):
     """The adversary's peak learning rate; the model's by default."""
     leaks: bool = False
     """Padding as in the authors' code: it counts in the *sum* penalty, and a fully masked row attends to it."""
+
+    @model_validator(mode="after")
+    def _no_idle_weight(self) -> Self:
+        idle, cause = ["ratio_weight" if self.penalty == "sum" else "tau"], f'penalty = "{self.penalty}"'
+        if self.target_ratio is not None:
+            idle, cause = ["tau", "ratio_weight"], "target_ratio"
+        for name in idle:
+            if getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"{name} has no effect with {cause}")
+        return self
 
 
 class Adversary(nn.Module):

@@ -118,6 +118,16 @@ def test_what_a_recipe_demands_stays_within_a_frame(classifier: Classifier, reci
 
 
 @pytest.mark.parametrize("recipe", WORDS)
+def test_sentence_encoders_are_asked_last(classifier: Classifier, recipe: str) -> None:
+    from textattack.constraints.semantics.sentence_encoders import SentenceEncoder
+
+    attack = framed(classifier, recipe, find_frame("textdefender", Path()))
+    costly = [isinstance(one, SentenceEncoder) for one in attack.constraints]
+    assert costly == sorted(costly)
+    assert costly[-1]
+
+
+@pytest.mark.parametrize("recipe", WORDS)
 def test_a_recipe_constrained_by_the_judge_of_similarity_says_so(classifier: Classifier, recipe: str) -> None:
     """By its assets, so that the report can tell whose similarity is judged by its own constraint."""
     from asa_bench.attacking.embedded_parts import MiniLM

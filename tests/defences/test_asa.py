@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from typing_extensions import override
 
-from asa_bench.core.errors import AsaBenchError
+from asa_bench.core.errors import AsaBenchError, InputError
 from asa_bench.core.seeding import seed_everything
 from asa_bench.defences import build_defence, consistency
 from asa_bench.defences.asa import ASA, Adversary, ASASettings, binarise, reverse_gradient, thresholds
@@ -250,6 +251,22 @@ def test_masked_ratio_is_the_mean_share_of_each_examples_units(tiny_model: Any, 
     for layer, keep in enumerate(kept):
         shares = [1 - keep[i, 0, :n, :n].mean().item() for i, n in enumerate(lengths)]
         assert losses[f"masked_ratio_{layer}"] == pytest.approx(sum(shares) / 3)
+
+
+@pytest.mark.parametrize(
+    ("method", "settings", "message"),
+    [
+        ("asa", {"ratio_weight": 9}, 'ratio_weight has no effect with penalty = "sum"'),
+        ("asa-ratio", {"tau": 0.1}, 'tau has no effect with penalty = "ratio"'),
+        ("asa", {"tau": 0.1, "target_ratio": 0.3}, "tau has no effect with target_ratio"),
+        ("asa-ratio", {"ratio_weight": 9, "target_ratio": 0.3}, "ratio_weight has no effect with target_ratio"),
+    ],
+)
+def test_a_weight_of_a_penalty_that_is_not_chosen_is_refused(
+    method: str, settings: dict[str, float], message: str
+) -> None:
+    with pytest.raises(InputError, match=f"^{re.escape(f'suite.toml: defence[2]: {message}')}$"):
+        build_defence(method, settings, "suite.toml", "defence[2].")
 
 
 @pytest.mark.parametrize("setting", [{"tau": 0.001}, {"penalty": "ratio", "ratio_weight": 0.001}])
