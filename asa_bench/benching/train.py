@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 import torch
+from scipy.stats import quantile_test
 from typing_extensions import override
 
 from asa_bench.core.memory import peak_bytes, standing_bytes
@@ -73,6 +74,7 @@ def bench_training(
     steps: int = 20,
     precision: Precision = "auto",
     threads: int = 2,
+    advance: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[dict[str, Any]]:
     """Time and peak memory of each method's step over the baseline's, on the same batches.
 
@@ -89,9 +91,11 @@ def bench_training(
         steps: timed steps per method.
         precision: of the forward pass.
         threads: CPU threads.
+        advance: told how many of how many timed batches are done.
 
     Returns:
-        Records ``{defence, time_ratio, memory_ratio, passes, precision, device}``.
+        Records ``{defence, time_ratio, time_low, time_high, memory_ratio, passes, precision, device}``; *low* and
+        *high* bound the median with 95 % confidence, by its order statistics (NaN for fewer than 6 steps).
     """
     torch.set_num_threads(threads)
     names = ["baseline", IDLE, *(name for name in methods or DEFENCES if name != "baseline")]
@@ -107,6 +111,7 @@ def bench_training(
             trainee.step(first)
         trainee.peak = standing_bytes(trainee.descent.optimizer) + peak_bytes(partial(trainee.step, first))
     for turn, batch in enumerate(batches[:steps]):
+        advance(turn, steps)
         trainees[0].step(batch)
         for trainee in _from(turn, trainees):
             trainee.seconds.append(_seconds(partial(trainee.step, batch)))
@@ -120,9 +125,12 @@ def _from(place: int, trainees: Sequence[Trainee]) -> list[Trainee]:
 
 def _record(trainee: Trainee, base: Trainee, precision: str) -> dict[str, Any]:
     ratios = [own / other for own, other in zip(trainee.seconds, base.seconds, strict=True)]
+    bounds = quantile_test(ratios, q=median(ratios)).confidence_interval(0.95)
     return {
         "defence": trainee.name,
         "time_ratio": median(ratios),
+        "time_low": float(bounds.low),
+        "time_high": float(bounds.high),
         "memory_ratio": trainee.peak / base.peak,
         "passes": trainee.defence.passes,
         "precision": precision,

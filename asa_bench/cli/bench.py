@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 import typer
+from rich.console import Console
 
 from asa_bench.cli.app import app, quiet_libraries
 
@@ -109,10 +110,12 @@ def bench_train_command(
     from asa_bench.models.encoder import EncoderSettings
 
     quiet_libraries()
-    records = bench_training(
-        defences, encoder=EncoderSettings(name=encoder), batch_size=batch_size, max_length=max_length, steps=steps,
-        precision=precision, threads=threads,
-    )  # fmt: skip
+    with Console(stderr=True).status("warming up") as status:
+        records = bench_training(
+            defences, encoder=EncoderSettings(name=encoder), batch_size=batch_size, max_length=max_length, steps=steps,
+            precision=precision, threads=threads,
+            advance=lambda done, total: status.update(f"{done} of {total} batches by each defence"),
+        )  # fmt: skip
     _show(records, form)
 
 
