@@ -217,6 +217,8 @@ def build_attack(
 ) -> TracedAttack:
     """TextAttack's recipe on ``victim`` with our goal function; its search and constraints are unmodified.
 
+    But the constraints that cost a pass of a sentence encoder come last: what passes all is the same in any order.
+
     Args:
         recipe: what to build.
         victim: the model.
@@ -242,7 +244,7 @@ def build_attack(
         guide.per_word = frame.candidates_per_word
     constraints = [*stock.constraints, *stock.pre_transformation_constraints, *frame_constraints(frame, victim.ask)]
     merge_language_models(transformation, victim.ask)
-    constraints.sort(key=lambda constraint: isinstance(constraint, SentenceEncoder))  # the costly ones see what is left
+    constraints.sort(key=lambda constraint: isinstance(constraint, SentenceEncoder))
     attack = TracedAttack(goal, constraints, transformation, guide)
     attack.frame, attack.query_budget = frame, query_budget
     return attack

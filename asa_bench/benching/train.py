@@ -63,6 +63,12 @@ class Trainee:
         self.defence.backward(self.model, batch)
         self.descent.step(self.accelerator, 1.0)
 
+    def warm_up(self, batch: Batch) -> None:
+        """Steps that are not timed; the last one's peak of memory is kept."""
+        for _ in range(WARM_UP):
+            self.step(batch)
+        self.peak = standing_bytes(self.descent.optimizer) + peak_bytes(partial(self.step, batch))
+
 
 def bench_training(
     methods: Sequence[str] | None = None,
@@ -107,9 +113,7 @@ def bench_training(
     trainees = [_trainee(name, folder, labels, settings, resolved, steps) for name in names]
     first, *batches = _batches(folder, rows, settings)
     for trainee in trainees:
-        for _ in range(WARM_UP):
-            trainee.step(first)
-        trainee.peak = standing_bytes(trainee.descent.optimizer) + peak_bytes(partial(trainee.step, first))
+        trainee.warm_up(first)
     for turn, batch in enumerate(batches[:steps]):
         advance(turn, steps)
         trainees[0].step(batch)
