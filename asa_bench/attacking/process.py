@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
 import subprocess
 import sys
@@ -154,6 +155,7 @@ class AttackProcess:
                 stderr=log,
                 text=True,
                 encoding="utf-8",
+                env={**os.environ, "PYTHONHASHSEED": "0"},  # TextAttack's order of synonyms is that of a set of strings
             )
         if self._cancelled:
             self._process.kill()

@@ -60,6 +60,19 @@ def test_rows_equal_those_made_in_this_process(job: AttackJob, classifier: Any, 
     assert comparable(first) == comparable(again) == expected
 
 
+def test_rows_do_not_depend_on_how_a_process_hashes_strings(
+    job: AttackJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TextAttack puts WordNet's synonyms into a set, the order of which differs from process to process."""
+    control = job.model_copy(update={"recipe": recipes()["pwws"], "search": "random"})
+    found = []
+    for seed in ("1", "2"):
+        monkeypatch.setenv("PYTHONHASHSEED", seed)
+        with AttackProcess(tmp_path / "log.txt") as process:
+            found.append(comparable(collected(process, control)))
+    assert found[0] == found[1]
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_killed_process_starts_anew_and_nothing_is_lost_or_doubled(
     job: AttackJob, classifier: Any, tmp_path: Path, count: int
