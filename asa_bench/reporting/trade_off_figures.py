@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, ScalarFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator, ScalarFormatter, StrMethodFormatter
 
 from asa_bench.reporting.accuracy_tables import CLEAN, ROBUST, WORST, span
 from asa_bench.reporting.cost_tables import training_times
@@ -25,7 +25,7 @@ def pareto(view: View) -> Plot | None:
     }
     if len(points) < 2:
         return None
-    figure = Figure(figsize=(7.0, beside(3.8, len(points))), layout="constrained")
+    figure = Figure(figsize=(7.4, beside(3.8, len(points))), layout="constrained")
     axes = figure.add_subplot()
     for position, (name, (cost, estimate)) in enumerate(points.items()):
         value = 100 * (estimate.value or 0.0)
@@ -42,7 +42,7 @@ def pareto(view: View) -> Plot | None:
     axes.set_xlabel(f"Time of training, multiple of {short(view.baseline or '')}'s")
     axes.set_ylabel(f"{_named(attack)}, %")
     axes.set_ylim(bottom=0)
-    axes.set_xlim(left=0)
+    _multiples(axes)
     tidy(axes)
     figure.legend(loc="outside right upper", labelcolor=INK, title="Defence").get_title().set_color(INK)
     places = [f"{name} {number(cost, 2)} × and {percent(e.value)} %" for name, (cost, e) in points.items()]
@@ -124,6 +124,14 @@ def curve_points(
         low, high = (row["value"] if row[["low", "high"]].isna().any() else row[key] for key in ("low", "high"))
         found[int(size)] = (float(row["value"]), float(low), float(high))
     return found
+
+
+def _multiples(axes: Axes) -> None:
+    """A logarithmic axis, which keeps the many cheap defences apart beside one that costs eight times as much."""
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_locator(LogLocator(base=2, subs=(1.0, 1.5)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_locator(NullLocator())
 
 
 def _sizes(axes: Axes, sizes: list[int]) -> None:
