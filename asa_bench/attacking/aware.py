@@ -72,15 +72,12 @@ class AwareClassifier:
         return torch.isin(inputs["input_ids"], torch.tensor(sorted(special), device=inputs["input_ids"].device)).long()
 
 
-SUCCESS = 1e3
-"""What a success counts more than any failure: a search looks at its best-scored text alone, and what misleads the
-plain model need not be what misleads the masked one most."""
-
-
 class AwareGoal(UntargetedClassification):  # type: ignore[misc]
     """Untargeted misclassification of the plain model, scored by −log p(true label) under the adversary's masks.
 
-    A text that misleads the plain model scores above all others.
+    That x is squashed to x / (1 + x), and a success counts 1 more: a search looks at its best-scored text alone, and
+    what misleads the plain model need not be what misleads the masked one most. The step is no larger than the scale of
+    the others because PWWS weighs words by the softmax of such scores.
 
     Args:
         victim: behind it an :class:`AwareClassifier`.
@@ -102,7 +99,7 @@ class AwareGoal(UntargetedClassification):  # type: ignore[misc]
     def _get_score(self, model_output: Tensor, _: Any) -> float:
         plain, masked = (-float(half[self.ground_truth_output]) for half in model_output.chunk(2))
         guided = max(plain, masked) if self._guide == "worse" else masked
-        return guided + SUCCESS * self._is_goal_complete(model_output, None)
+        return guided / (1 + guided) + self._is_goal_complete(model_output, None)
 
     def _is_goal_complete(self, model_output: Tensor, _: Any) -> bool:
         return self._get_displayed_output(model_output) != int(self.ground_truth_output)

@@ -27,7 +27,7 @@ from asa_bench.attacking.scheduler import Ask
 from asa_bench.core.errors import InputError
 from asa_bench.models.batching import Encoded
 from asa_bench.models.classifier import Classifier
-from asa_bench.models.gradients import EmbeddingGradients
+from asa_bench.models.gradients import EmbeddingGradients, for_gradients
 
 WORDS = 2**14
 """Words whose embeddings are kept."""
@@ -79,15 +79,16 @@ class GradientBeam(SearchMethod):  # type: ignore[misc]
         self._width = width
 
     def perform_search(self, initial_result: Any) -> Any:
-        """The first success, else the best text that was asked about."""
+        """The best-scored success of the first step that has one, else the best text that was asked about."""
         original, best = initial_result.attacked_text, initial_result
         beam, over = [original], False
         while not over and (texts := self._next(beam, original)):
             results, over = self.get_goal_results(texts)
             ranked = sorted(results, key=lambda result: -result.score)
+            for result in ranked:  # of three labels, a failure can leave the true one less than a success does
+                if result.goal_status == GoalFunctionResultStatus.SUCCEEDED:
+                    return result
             best = max([*ranked[:1], best], key=lambda result: result.score)
-            if best.goal_status == GoalFunctionResultStatus.SUCCEEDED:
-                break
             beam = [result.attacked_text for result in ranked[: self._width]]
         return best
 
@@ -145,7 +146,7 @@ class GradientRanking:
                 "gradient-swap: the model's tokenizer is no fast one, and cannot say which tokens a word has"
             )
         self._classifier = classifier
-        self._gradients = EmbeddingGradients(classifier)
+        self._gradients = EmbeddingGradients(for_gradients(classifier))
         self._ask = ask
         self._mean = lru_cache(maxsize=WORDS)(self._mean_embedding)
 

@@ -28,21 +28,31 @@ def merge_language_models(transformation: Any, ask: Ask) -> None:
         for part in transformation.transformations:
             merge_language_models(part, ask)
     elif isinstance(transformation, WordSwapMaskedLM | WordInsertionMaskedLM | WordMergeMaskedLM):
-        transformation._language_model = _Merged(transformation._language_model, transformation._lm_tokenizer, ask)
+        whole = getattr(transformation, "method", None) == "bert-attack"
+        model = _shared(transformation._language_model, transformation._lm_tokenizer)
+        transformation._language_model = _Merged(transformation._language_model.config, model, ask, whole=whole)
 
 
 class _Merged:
-    """Stands in for a language model where TextAttack calls it."""
+    """Stands in for a language model where TextAttack calls it.
 
-    def __init__(self, model: Any, tokenizer: Any, ask: Ask) -> None:
-        self.config = model.config
-        self._model = _shared(model, tokenizer)
+    Args:
+        config: the model's.
+        model: the model.
+        ask: how it is asked.
+        whole: whether its answers at all tokens of a text are wanted (BERT-Attack), not only at the masked one.
+    """
+
+    def __init__(self, config: Any, model: MaskedModel, ask: Ask, *, whole: bool) -> None:
+        self.config = config
+        self._model = model
         self._ask = ask
+        self._whole = whole
 
     def __call__(self, input_ids: Tensor, attention_mask: Tensor, **_: Any) -> tuple[_Logits]:
-        """The logits of some texts, in the first place of a tuple; of several texts, at the masked tokens only."""
+        """The logits of some texts, in the first place of a tuple."""
         texts = [tuple(ids[mask.bool()].tolist()) for ids, mask in zip(input_ids, attention_mask, strict=True)]
-        items = [Masked(ids, self._place(ids) if len(texts) > 1 else None) for ids in texts]
+        items = [Masked(ids, None if self._whole else self._place(ids)) for ids in texts]
         return (_Logits(self._ask(self._model, items)),)
 
     def _place(self, ids: tuple[int, ...]) -> int | None:

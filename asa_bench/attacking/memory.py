@@ -1,7 +1,7 @@
 """Answers that are kept by content: of models that are the same whatever is attacked.
 
-A sentence encoder or a tagger is asked about the same words by many searches, by an attack and its control, and by the
-attacks on all models of a process.
+A sentence encoder, a tagger or a masked language model is asked about the same words by many searches, by an attack
+and its control, and by the attacks on all models of a process.
 """
 
 from __future__ import annotations

@@ -122,6 +122,8 @@ def plan_attack(settings: AttackSettings, root: Path) -> PlannedAttack:
     attack = PlannedAttack(settings, recipe, find_frame(settings.protocol, root))
     if recipe.kind == "model":
         _refuse_text_settings(settings)
+    if settings.adversary != "off" and settings.temperature_factor != 1:
+        raise InputError(f"attack '{settings.name}': temperature_factor: expected 1 beside 'adversary'")
     if settings.adversary != "off" and (recipe.kind != "text" or recipe.access == "gradients"):
         raise InputError(f"attack '{settings.name}': adversary: expected 'off' but for text attacks that see scores")
     return attack

@@ -16,7 +16,7 @@ REVISION = 5
 SEARCH_REVISION = 2
 """Raised whenever a change to a random search changes its rows: it is part of a control's protocol."""
 
-AWARE_REVISION = 2
+AWARE_REVISION = 3
 """Raised whenever a change to how an adversary guides a search changes rows: part of an aware attack's protocol."""
 
 

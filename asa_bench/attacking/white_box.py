@@ -24,6 +24,7 @@ from asa_bench.core.seeding import derive_seed
 from asa_bench.core.validation import Settings, validated
 from asa_bench.models.batching import Encoded, batches
 from asa_bench.models.classifier import Classifier
+from asa_bench.models.gradients import for_gradients
 from asa_bench.models.precision import autocast
 from asa_bench.tasks import Example
 
@@ -102,7 +103,7 @@ class WhiteBoxEngine:
 
     def __init__(self, job: AttackJob, classifier: Classifier, on_call: Callable[[], None] = lambda: None) -> None:
         self._job = job
-        self._classifier = classifier
+        self._classifier = for_gradients(classifier)
         self._on_call = on_call
         self._attack: WhiteBox = job.recipe.made(classifier)
         if job.search == "random":

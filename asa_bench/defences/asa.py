@@ -69,6 +69,14 @@ class ASASettings(Settings):
                 raise ValueError(f"{name} has no effect with {cause}")
         return self
 
+    @model_validator(mode="after")
+    def _leaks_as_published(self) -> Self:
+        """The authors' masks take the padding mask's place: units or layers left alone would attend to padding."""
+        if self.leaks and (self.protect_special or self.layers is not None):
+            name = "protect_special" if self.protect_special else "layers"
+            raise ValueError(f"leaks reproduces the authors' code, which has no {name}")
+        return self
+
 
 class Adversary(nn.Module):
     """Scores ``(B, heads, L, L)`` of one layer's attention units from the hidden states ``(B, L, H)`` that enter it."""

@@ -105,8 +105,11 @@ def train(
 
     Raises:
         TrainingFailedError: when a loss is not finite.
+        AsaBenchError: when several processes are to resume.
     """
     accelerator = make_accelerator(precision)
+    if resume is not None and accelerator.num_processes > 1:
+        raise AsaBenchError("resume: expected one process; the random states of several are not kept")
     torch.set_num_threads(settings.threads)
     batches = list(batch_order(labelled_rows(tokenizer, examples, settings.max_length), settings, seed))
     model = model.to(accelerator.device).train()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -13,6 +13,14 @@ from asa_bench.models.batched import Text
 from asa_bench.models.batching import Encoded
 from asa_bench.models.classifier import Classifier
 from asa_bench.models.precision import autocast
+
+ROWS = 64
+"""Most rows of a batch whose activations are kept for the backward pass."""
+
+
+def for_gradients(classifier: Classifier) -> Classifier:
+    """The classifier in batches that its backward pass has room for, too."""
+    return replace(classifier, batch_size=min(classifier.batch_size, ROWS))
 
 
 @dataclass(frozen=True)

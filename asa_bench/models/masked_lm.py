@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from cachetools import LRUCache
 from torch import Tensor
 
 from asa_bench.models.batched import BatchedModel
 from asa_bench.models.batching import Encoded
+
+KEPT = 2**30
+"""Bytes of answers that are kept; one at a single token of a vocabulary of 30,000 takes 120 kB."""
 
 
 class Masked(NamedTuple):
@@ -27,6 +31,8 @@ class MaskedModel:
         self._all = _AllLogits(model, tokenizer, max_length, "fp32")
         self.mask_token: int = tokenizer.mask_token_id
         self.batch_size = self._all.batch_size
+        self.known: LRUCache[Masked, Tensor] = LRUCache(KEPT, getsizeof=lambda answer: answer.nbytes)
+        """A memory for who asks: the model proposes the same for every victim."""
 
     def encode(self, items: Sequence[Masked]) -> list[Encoded]:
         """The items, padded to their canonical length."""

@@ -42,7 +42,7 @@ class ScoreBias:
     it computes without hooks. For encoders: attention that cannot look ahead is refused.
 
     Raises:
-        ValueError: when the model has no module that looks like self-attention.
+        ValueError: when the model has no module that looks like self-attention, or attends to the left alone.
         RuntimeError: on entry, when the model checkpoints its activations re-entrantly (gradients would be silently
             wrong); in the forward pass, when a layer does not call its score function exactly once (a flash or flex
             kernel passes by the hook).
@@ -58,6 +58,8 @@ class ScoreBias:
                 f"{type(model).__name__}: no self-attention module found (none is named {known}); "
                 "add its name to ATTENTION_NAMES in asa_bench/models/score_bias.py"
             )
+        if any(getattr(module, name, False) for module in self._modules for name in ("is_causal", "is_decoder")):
+            raise ValueError(f"{type(model).__name__}: its attention is causal; expected an encoder")
         self._calls = 0
         self._open: list[_Adjust] = []
         self._hooks: list[torch.utils.hooks.RemovableHandle] = []

@@ -26,7 +26,7 @@ from asa_bench.models.classifier import Classifier
 from asa_bench.stats.intervals import mean
 from asa_bench.tasks import Example
 
-REVISION = 1
+REVISION = 2
 """Raised whenever a change here changes the views: it is part of their cells' keys."""
 
 CLEAN, MASK = "clean", "mask"
@@ -86,9 +86,8 @@ def attention_views(
         looks = dict(_looks(classifier.model, batch, asa, settings))
         for key, measured in _measured(looks, batch, words, keywords):
             values.setdefault(key, []).append(measured)
-        maps += _maps(
-            classifier.tokenizer, chosen, batch, looks, settings.sentences - len({m["example_id"] for m in maps})
-        )
+        wanted = settings.sentences - len({row["example_id"] for row in maps})
+        maps += _maps(classifier.tokenizer, chosen, batch, looks, keywords, wanted)
         on_progress(start + len(chosen), len(examples))
     rows = [
         {"view": view, "condition": condition, "layer": layer, **mean(torch.cat(parts).tolist())._asdict()}
@@ -176,7 +175,7 @@ def _kl(clean: Tensor, other: Tensor) -> Tensor:
 
 
 def _maps(
-    tokenizer: Any, examples: Sequence[Example], batch: Batch, looks: dict[str, Look], wanted: int
+    tokenizer: Any, examples: Sequence[Example], batch: Batch, looks: dict[str, Look], keywords: Tensor, wanted: int
 ) -> list[dict[str, Any]]:
     """Attention of the first short sentences, mean over heads, as JSON."""
     lengths = batch["attention_mask"].sum(dim=1).tolist()
@@ -194,6 +193,7 @@ def _maps(
                         "layer": layer,
                         "tokens": json.dumps(tokens),
                         "attention": json.dumps([[round(cell, 4) for cell in row] for row in cells.tolist()]),
+                        "keywords": json.dumps(keywords[i, : lengths[i]].tolist()),
                     }
                 )
     return rows

@@ -90,9 +90,11 @@ MAPS = pa.schema(
         ("layer", pa.int64()),
         ("tokens", pa.string()),
         ("attention", pa.string()),
+        ("keywords", pa.string()),
     ]
 )
-"""Attention of single sentences, mean over heads: ``tokens`` and the rows of ``attention`` are JSON arrays."""
+"""Attention of single sentences, mean over heads: ``tokens``, the rows of ``attention`` and ``keywords`` (whether each
+token is one) are JSON arrays."""
 
 PROBES = pa.schema(
     [
@@ -130,7 +132,7 @@ meaning of the first (1–5) and how well it reads (1–5). ``item``: what the s
 adversarial texts; *copy* (the text itself, but for a full stop) and *mismatch* (another example's text) belong to no
 model, so that their ``defence``, ``seed``, ``attack`` and ``adversarial_text`` are null."""
 
-ADDED = {"candidates", "trace", "moved", "truncated", "strength", "model"}
+ADDED = {"candidates", "trace", "moved", "truncated", "strength", "model", "keywords"}
 """Columns that runs of earlier versions do not have; they read as null."""
 
 EXTERNAL = pa.schema(

@@ -78,9 +78,9 @@ def keyword_attention(view: View) -> Plot | None:
         "attention-keywords",
         "Attention on keywords",
         "Attention that the words of a text pay to its keywords, as a multiple of what evenly spread attention would "
-        "give (grey line). Keywords: the fifth of the word pieces on which the model's own prediction depends most, by "
-        "gradient × input. Dotted: the same model under the mask of its adversary. Mean over examples and seeds; "
-        f"shaded: {INTERVALS}.",
+        "give (grey line). Keywords: the word pieces on which the model's own prediction depends most, by gradient × "
+        "input, as many as the suite's keyword share says. Dotted: the same model under the mask of its adversary. "
+        f"Mean over examples and seeds; shaded: {INTERVALS}.",
         f"Line chart of attention on keywords by layer; means over layers: {listed(ends)}.",
         figure,
     )
@@ -156,10 +156,12 @@ def _heat_map(view: View, example: str, panels: list[tuple[str, str]]) -> Plot:
         for axes, (name, condition) in zip(row, panels, strict=True):
             rows = _of(view, name)
             at = (rows["example_id"] == example) & (rows["condition"] == condition) & (rows["layer"] == layer)
-            tokens = json.loads(rows[at]["tokens"].iloc[0])
-            image = axes.imshow(np.array(json.loads(rows[at]["attention"].iloc[0])), cmap="cividis", vmin=0, vmax=0.5)
+            shown = rows[at].iloc[0]
+            tokens = json.loads(shown["tokens"])
+            image = axes.imshow(np.array(json.loads(shown["attention"])), cmap="cividis", vmin=0, vmax=0.5)
             axes.set_title(f"{short(name)}{', masked' if condition == MASK else ''}: layer {layer}", color=INK)
-            _tokens(axes, tokens, first=axes is row[0])
+            keywords = [False] * len(tokens) if pd.isna(shown["keywords"]) else json.loads(shown["keywords"])
+            _tokens(axes, tokens, keywords, first=axes is row[0])
     bar = figure.colorbar(image, ax=grid.ravel().tolist(), shrink=0.5)
     bar.set_label("Attention", color=INK)
     bar.ax.tick_params(colors=INK, labelcolor=INK)
@@ -167,16 +169,18 @@ def _heat_map(view: View, example: str, panels: list[tuple[str, str]]) -> Plot:
         f"attention-map-{example[:8]}",
         f"Attention in one sentence ({example[:8]})",
         "Attention of each token (row) to each token (column), mean over heads, first seed; 0.5 and more in the "
-        "lightest colour.",
+        "lightest colour. Bold: each model's own keywords.",
         f"Heat maps of attention in the sentence: {' '.join(tokens)}.",
         figure,
     )
 
 
-def _tokens(axes: Axes, tokens: list[str], *, first: bool) -> None:
+def _tokens(axes: Axes, tokens: list[str], keywords: list[bool], *, first: bool) -> None:
     names = [short(token) for token in tokens]
     axes.set_xticks(range(len(names)), names, rotation=90, fontsize=6.5, color=INK)
     axes.set_yticks(range(len(names)), names if first else [""] * len(names), fontsize=6.5, color=INK)
+    for label, bold in zip([*axes.get_xticklabels(), *axes.get_yticklabels()], [*keywords, *keywords], strict=True):
+        label.set_fontweight("bold" if bold else "normal")
     axes.tick_params(length=0)
 
 

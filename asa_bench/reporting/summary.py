@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import pandas as pd
+
 from asa_bench.reporting.formats import listed, p_value, percent, percent_interval, points
 from asa_bench.reporting.view import View
-from asa_bench.stats.guidance import blind
+from asa_bench.stats.guidance import Blind, blind
 from asa_bench.stats.intervals import MINIMUM_SEEDS, Estimate
 from asa_bench.stats.metrics import robust_under_all
 from asa_bench.stats.paired import ALPHA, Paired, combine_seeds, examples_needed, holm, paired
@@ -86,17 +88,32 @@ def sentences(view: View) -> list[str]:
 
 
 def _blind_searches(view: View) -> list[str]:
-    """Attacks whose guided search is no better than a random one: scores that guide nowhere, or no guide needed."""
+    """Attacks whose guided search is no better than a random one: scores that guide nowhere, or no guide needed.
+
+    Each model is judged by itself: one whose scores mislead must not hide behind the others.
+    """
     found = []
     for attack in [*view.text_attacks, *(name for name in view.attacks if view.kind(name) == "model")]:
-        sides = [view.examples[view.examples["attack"] == name] for name in (attack, f"{attack}-random")]
-        if counts := blind(*sides):
+        judged = ((name, blind(*_sides(view, attack, [name]))) for name in view.defences)
+        where = [f"on {name} ({_counted(counts)})" for name, counts in judged if counts]
+        if not where and (counts := blind(*_sides(view, attack, view.defences))):  # each alone may be too few
+            where = [f"on all models together ({_counted(counts)})"]
+        if where:
             found.append(
-                f"Random search succeeds no less often than {attack} with the same budget ({counts.random} against "
-                f"{counts.guided} of the {counts.n} examples that both attacked): no gain by what guides {attack} is "
-                "seen here."
+                f"On the examples that both attacked, random search succeeds no less often than {attack} with the same "
+                f"budget {listed(where)}: no gain by what guides {attack} is seen there."
             )
     return found
+
+
+def _sides(view: View, attack: str, defences: Sequence[str]) -> list[pd.DataFrame]:
+    """The rows of an attack and of its control on some defences."""
+    rows = view.examples[view.examples["defence"].isin(defences)]
+    return [rows[rows["attack"] == name] for name in (attack, f"{attack}-random")]
+
+
+def _counted(counts: Blind) -> str:
+    return f"{counts.random} against {counts.guided} of {counts.n}"
 
 
 def _cut(view: View) -> list[str]:

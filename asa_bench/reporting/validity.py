@@ -14,13 +14,13 @@ PLACE = ["task", "encoder", "attack"]
 
 
 def invalid_attacks(examples: pd.DataFrame, suite: Mapping[str, Any]) -> list[dict[str, str]]:
-    """``task, encoder, attack, reason`` of each attack of kind *text* that is inert on one of the models there.
+    """``task, encoder, attack, reason`` of each attack on texts that is inert on one of the models there.
 
     Args:
         examples: attacked examples (schema ``EXAMPLES``).
-        suite: the resolved suite, which says which defences are baselines and which attacks are of kind *text*.
+        suite: the resolved suite, which says which defences are baselines, and what kind each attack is.
     """
-    text = {entry["name"] for entry in suite["attack"] if entry["kind"] == "text"}
+    text = {entry["name"] for entry in suite["attack"] if entry["kind"] in ("text", "aware")}
     baselines = {entry["name"] for entry in suite["defence"] if entry.get("method") == "baseline"}
     found = []
     for place, rows in examples[examples["attack"].isin(text)].groupby(PLACE, sort=True):

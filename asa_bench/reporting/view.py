@@ -17,6 +17,9 @@ from asa_bench.stats.intervals import Estimate
 NOTHING = Estimate(None, None, None, 0)
 """A metric that the run does not have."""
 
+_TERMS = ("query_budget", "protocol", "temperature", "assets")
+"""Settings in which two attacks must agree to be one search, guided by more or by less."""
+
 
 @dataclass(frozen=True)
 class View:
@@ -97,9 +100,10 @@ class View:
 
     def counterpart(self, attack: str) -> str | None:
         """The attack here of the same candidates, constraints and budget that sees less of the model; None without."""
-        wanted = self._entry("attack", attack).get("counterpart")
-        alike = (name for name in self.text_attacks if self._entry("attack", name).get("recipe") == wanted)
-        return next((name for name in alike if self.budget(name) == self.budget(attack)), None)
+        own = self._entry("attack", attack)
+        alike = {"recipe": own.get("counterpart"), **{name: own.get(name) for name in _TERMS}}
+        entries = ((name, self._entry("attack", name)) for name in self.text_attacks)
+        return next((name for name, entry in entries if {key: entry.get(key) for key in alike} == alike), None)
 
     def recipe(self, attack: str) -> str:
         """The attack's recipe; its name when the suite does not say."""

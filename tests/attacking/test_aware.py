@@ -97,6 +97,21 @@ def test_a_text_that_misleads_the_plain_model_scores_above_all_others(classifier
     assert goal._get_score(success, None) > goal._get_score(failure, None)
 
 
+@pytest.mark.parametrize("guide", ["on", "worse"])
+def test_a_success_does_not_hide_what_else_was_seen(classifier: Classifier, guide: Guide) -> None:
+    """PWWS weighs words by the softmax of the scores without them: one success must leave the others some weight."""
+    from asa_bench.attacking.aware import AwareGoal
+    from asa_bench.attacking.victim import Victim
+
+    goal = AwareGoal(Victim(classifier), 1.0, guide)
+    goal.ground_truth_output = 0
+    answers = torch.tensor([[-9.0, 9.0, -9.0, 9.0], [9.0, -9.0, -9.0, 9.0], [9.0, -9.0, 9.0, -9.0]])
+    scores = torch.tensor([goal._get_score(goal._process_model_outputs(None, row[None])[0], None) for row in answers])
+    weights = scores.softmax(dim=0)
+    assert weights.min() > 0.05
+    assert weights[0] > weights[1] > weights[2]
+
+
 def test_the_masks_change_what_the_search_sees(classifier: Classifier, checkpoint: Path, adversary: Adversary) -> None:
     job = job_of(checkpoint, examples(12))
     traces = {

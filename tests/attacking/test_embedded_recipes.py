@@ -13,6 +13,7 @@ import pytest
 from asa_bench.assets import asset_path, cache
 from asa_bench.assets.build import VECTORS
 from asa_bench.attacking.planned import plan_attack, refuse_unavailable
+from asa_bench.attacking.protocols import Frame, find_frame
 from asa_bench.attacking.recipe import recipes
 from asa_bench.attacking.settings import AttackSettings
 from asa_bench.benching.attack import Recorder
@@ -23,9 +24,11 @@ from asa_bench.tasks import Example
 from tests.conftest import Cli
 
 from .conftest import built_vectors
-from .test_attack import built, examples
+from .test_attack import built, examples, rows_of
 from .test_engine import attacked, job_of
+from .test_framing import framed
 from .test_stock import both, ending
+from .test_trace import steps
 
 EMBEDDED = [*sorted(name for name in recipes() if name.endswith("-embedded")), "gradient-swap"]
 
@@ -53,6 +56,56 @@ def test_rows_do_not_depend_on_what_is_in_flight(classifier: Classifier, checkpo
     rows = attacked(classifier, job)
     assert "error" not in {row["outcome"] for row in rows}
     assert attacked(classifier, job.model_copy(update={"examples": job.examples[::-1], "in_flight": 3})) == rows
+
+
+@pytest.mark.parametrize("recipe", EMBEDDED)
+def test_a_smaller_budget_finds_no_more(classifier: Classifier, checkpoint: Path, recipe: str) -> None:
+    whole, part = (attacked(classifier, job_of(checkpoint, examples(8), recipe, query_budget=n)) for n in (120, 40))
+    assert [steps(row, 40) for row in whole] == [steps(row, 40) for row in part]
+    within = [any(success for *_, success in steps(row, 40)) for row in whole]
+    assert within == [row["outcome"] == "succeeded" for row in part]
+
+
+@pytest.mark.parametrize("recipe", EMBEDDED)
+def test_a_frame_holds_round_every_search(classifier: Classifier, recipe: str) -> None:
+    frame = Frame(name="one", max_words_changed=0.01, queries_per_word=3)
+    for row in rows_of(framed(classifier, recipe, frame, budget=None), examples(8), recipe):
+        assert row["queries"] <= 3 * len(row["original_text"].split())
+        assert row["words_changed"] in (None, 1)
+
+
+@pytest.mark.parametrize("recipe", ["textfooler-embedded", "gradient-swap"])
+def test_what_is_cheap_is_asked_before_taggers_and_encoders(classifier: Classifier, recipe: str) -> None:
+    from textattack.constraints.overlap import MaxWordsPerturbed
+    from textattack.constraints.semantics.sentence_encoders import SentenceEncoder
+
+    from asa_bench.attacking.embedded_parts import SpacyPartOfSpeech
+
+    *cheap, tagger, own, frames = framed(classifier, recipe, find_frame("textdefender", Path())).constraints
+    assert isinstance(tagger, SpacyPartOfSpeech)
+    assert all(isinstance(one, SentenceEncoder) for one in (own, frames))
+    assert any(isinstance(one, MaxWordsPerturbed) for one in cheap)
+
+
+def test_a_success_of_less_score_than_a_failure_counts() -> None:
+    """With three labels the true one can be less likely in a text that the model still gets right."""
+    from textattack.goal_function_results import ClassificationGoalFunctionResult, GoalFunctionResultStatus
+    from textattack.shared import AttackedText
+
+    from asa_bench.attacking.gradient_swap import GradientBeam
+
+    def result(text: str, score: float, *, success: bool = False) -> Any:
+        status = GoalFunctionResultStatus.SUCCEEDED if success else GoalFunctionResultStatus.SEARCHING
+        return ClassificationGoalFunctionResult(AttackedText(text), None, int(success), status, score, 1, 0)
+
+    class OneStep(GradientBeam):
+        def _next(self, beam: Any, original: Any) -> list[Any]:
+            return [*beam]
+
+    found = [result("held", 1.05), result("misled", 0.92, success=True)]  # −log 0.35 and −log 0.40
+    search = OneStep(None, None, 50, 4)  # type: ignore[arg-type]
+    search.get_goal_results = lambda texts: (found, False)
+    assert search.perform_search(result("original", 0.1)) is found[1]
 
 
 def passed(attack: Any, kind: str, text: str, place: int, words: list[str]) -> list[str]:

@@ -17,6 +17,7 @@ from asa_bench.models.classifier import Classifier
 from tests.conftest import Cli
 
 from .test_attack import examples
+from .test_embedded_recipes import LONG, passed
 from .test_engine import job_of
 from .test_stock import assert_rows_are_stocks
 
@@ -44,6 +45,39 @@ def test_rows_are_stocks_whatever_is_in_flight(
     classifier: Classifier, checkpoint: Path, language_model: Path, recipe: str
 ) -> None:
     assert_rows_are_stocks(classifier, checkpoint, planned(recipe, language_model).recipe, examples(4))
+
+
+REFUSED = [
+    ("bae", "SpacyPartOfSpeech", "this is a good film", 3, "great", "house"),
+    ("bae", "MiniLM", LONG, 1, "movie", "surgery"),
+    ("bert-attack", "MiniLM", "good", 0, "great", "pancreas"),
+    ("clare", "MiniLM", "it is what it is and so it was and it will be just a film to me", 15, "movie", "pancreas"),
+]
+
+
+@pytest.mark.parametrize(("recipe", "kind", "text", "place", "kept", "refused"), REFUSED)
+def test_each_constraint_refuses(
+    classifier: Classifier, language_model: Path, recipe: str, kind: str, text: str, place: int, kept: str, refused: str
+) -> None:
+    from asa_bench.attacking.victim import Victim
+
+    attack = planned(recipe, language_model).recipe.made(Victim(classifier))
+    assert passed(attack, kind, text, place, [kept, refused]) == [kept]
+
+
+def test_bert_attack_changes_at_most_two_words_in_five(classifier: Classifier, language_model: Path) -> None:
+    from textattack.shared import AttackedText
+
+    from asa_bench.attacking.victim import Victim
+
+    attack = planned("bert-attack", language_model).recipe.made(Victim(classifier))
+    [binding] = [one for one in attack.constraints if type(one).__name__ == "MaxWordsPerturbed"]
+    original = AttackedText("this film is very good")
+    two = original.replace_words_at_indices([0, 1], ["that", "movie"])
+    three = two.replace_word_at_index(4, "great")
+    for text in (two, three):
+        text.attack_attrs["last_transformation"] = attack.transformation
+    assert binding.call_many([two, three], original) == [two]
 
 
 def test_a_job_keeps_its_language_model_over_the_pipe(checkpoint: Path, language_model: Path) -> None:

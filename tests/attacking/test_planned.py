@@ -183,6 +183,12 @@ def test_an_adversary_is_for_text_attacks_that_see_scores(recipe: str) -> None:
         planned(recipe=recipe, adversary="worse")
 
 
+def test_an_adversary_at_another_temperature_is_refused() -> None:
+    message = r"^attack 'deepwordbug': temperature_factor: expected 1 beside 'adversary'$"
+    with pytest.raises(InputError, match=message):
+        planned(recipe="deepwordbug", adversary="on", temperature_factor=4)
+
+
 def test_a_layer_that_the_encoder_has_not_is_named(tiny_encoder: Path) -> None:
     there, missing = (planned(name="deep", recipe="attention-mask", options={"layer": layer}) for layer in (1, 2))
     refuse_missing_layers([planned(recipe="embedding-pgd"), there], tiny_encoder, "s")

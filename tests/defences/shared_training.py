@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from asa_bench.core.errors import AsaBenchError
 from asa_bench.defences import build_defence
 from asa_bench.defences.training import TrainSettings, train
 from asa_bench.models.checkpoint import write_weights
@@ -30,7 +31,7 @@ METHODS: dict[str, dict[str, Any]] = {
 
 
 def main(encoder: str, out: str) -> None:
-    """Train every method without dropout in float64; the first process writes the weights."""
+    """Train every method without dropout in float64; the first process writes the weights. Then try to resume."""
     for method, own in METHODS.items():
         model, tokenizer = new_classifier(Path(encoder), ("a", "b"), 0, "eager", 40)
         for module in model.modules():
@@ -41,6 +42,20 @@ def main(encoder: str, out: str) -> None:
         train(model.double(), tokenizer, EXAMPLES, defence, settings, seed=0, precision="fp32")
         if os.environ["RANK"] == "0":
             write_weights(Path(out) / f"{method}.safetensors", model.state_dict())
+    resume = Path(out) / "unfinished"
+    try:
+        train(
+            model,
+            tokenizer,
+            EXAMPLES,
+            build_defence("baseline", {}, "test"),
+            settings,
+            seed=0,
+            precision="fp32",
+            resume=resume,
+        )
+    except AsaBenchError as error:
+        (Path(out) / f"refused-by-{os.environ['RANK']}").write_text(str(error), encoding="utf-8")
 
 
 if __name__ == "__main__":

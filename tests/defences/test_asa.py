@@ -260,11 +260,11 @@ def test_masked_ratio_is_the_mean_share_of_each_examples_units(tiny_model: Any, 
         ("asa-ratio", {"tau": 0.1}, 'tau has no effect with penalty = "ratio"'),
         ("asa", {"tau": 0.1, "target_ratio": 0.3}, "tau has no effect with target_ratio"),
         ("asa-ratio", {"ratio_weight": 9, "target_ratio": 0.3}, "ratio_weight has no effect with target_ratio"),
+        ("asa-official", {"layers": [1]}, "leaks reproduces the authors' code, which has no layers"),
+        ("asa-official", {"protect_special": True}, "leaks reproduces the authors' code, which has no protect_special"),
     ],
 )
-def test_a_weight_of_a_penalty_that_is_not_chosen_is_refused(
-    method: str, settings: dict[str, float], message: str
-) -> None:
+def test_settings_that_do_not_go_together_are_refused(method: str, settings: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=f"^{re.escape(f'suite.toml: defence[2]: {message}')}$"):
         build_defence(method, settings, "suite.toml", "defence[2].")
 

@@ -85,6 +85,9 @@ def test_two_processes_give_the_parameters_of_one(tiny_encoder: Path, tmp_path: 
         assert one.keys() == two.keys()
         for name, tensor in one.items():
             assert torch.allclose(tensor, two[name], rtol=0, atol=1e-9), (method, name)
+    refused = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.glob("*/refused-by-*")}
+    message = "resume: expected one process; the random states of several are not kept"
+    assert refused == {"refused-by-0": message, "refused-by-1": message}
 
 
 def run_processes(count: int, encoder: Path, out: Path) -> None:

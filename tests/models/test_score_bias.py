@@ -5,9 +5,12 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from transformers import BertConfig, BertForSequenceClassification, GPT2Config, GPT2ForSequenceClassification
 
 from asa_bench.defences.base import inputs_of
 from asa_bench.models.score_bias import ScoreBias
+
+from .families import INNER
 
 Batch = dict[str, Tensor]
 
@@ -90,6 +93,16 @@ def test_a_kernel_that_passes_by_the_hook_is_an_error() -> None:
     message = r"^Identity: 0 score calls seen, expected 1; use eager or sdpa attention$"
     with ScoreBias(model, lambda layer, hidden: hidden), pytest.raises(RuntimeError, match=message):
         model(torch.zeros(1, 2, 2))
+
+
+def test_attention_that_cannot_look_ahead_is_refused() -> None:
+    sizes = {"vocab_size": 100, "n_embd": 32, "n_layer": 2, "n_head": 4, "pad_token_id": 0}
+    causal = GPT2ForSequenceClassification(GPT2Config(**sizes))
+    decoder = BertForSequenceClassification(BertConfig(**INNER, is_decoder=True))
+    for model in (causal, decoder):
+        message = rf"^{type(model).__name__}: its attention is causal; expected an encoder$"
+        with pytest.raises(ValueError, match=message):
+            ScoreBias(model, lambda layer, hidden: None)
 
 
 def test_a_model_without_attention_is_refused() -> None:

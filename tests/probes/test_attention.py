@@ -67,7 +67,10 @@ def test_asas_mask_is_a_condition_of_its_own(eager: Classifier) -> None:
     assert {(m["condition"], m["layer"]) for m in maps} == {(c, i) for c in ("clean", "mask") for i in range(2)}
     assert len({m["example_id"] for m in maps}) == 2
     for row in maps:
-        tokens, attention = json.loads(row["tokens"]), json.loads(row["attention"])
+        tokens, attention, keywords = (json.loads(row[name]) for name in ("tokens", "attention", "keywords"))
+        assert len(keywords) == len(tokens)
+        assert sum(keywords) == max(1, round(0.2 * (len(tokens) - 2)))
+        assert not keywords[0]
         assert tokens[0] == "[CLS]"
         assert [len(line) for line in attention] == [len(tokens)] * len(tokens)
         assert all(sum(line) == pytest.approx(1, abs=1e-2) for line in attention)

@@ -126,6 +126,7 @@ def map_rows(cell: dict[str, Any]) -> Rows:
         {
             **cell, "example_id": "0123456789abcdef", "condition": condition, "layer": layer,
             "tokens": json.dumps(tokens), "attention": json.dumps(even),
+            "keywords": json.dumps([False, True, False, False]),
         }
         for condition in conditions
         for layer in range(3)

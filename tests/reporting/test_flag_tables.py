@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from asa_bench.reporting.accuracy_tables import comparison
 from asa_bench.reporting.flag_tables import flag_table, flags, transfer_table
 from asa_bench.reporting.view import View, views
@@ -140,6 +142,15 @@ def test_an_attack_that_sees_more_and_does_less_is_flagged_at_its_own_number(mak
         "sees the gradient, and yet turns 41.0 points fewer of 200 examples than the attack of the same candidates "
         "and constraints that sees scores alone: the gradient misleads or is masked"
     )
+
+
+@pytest.mark.parametrize("term", ["query_budget", "protocol", "temperature", "assets"])
+def test_only_a_search_on_the_same_terms_is_a_counterpart(make_run: MakeRun, term: str) -> None:
+    run = make_run(defences=("baseline",), attacks=("deepwordbug", "pwws"))
+    run.suite["attack"][1]["counterpart"] = "deepwordbug"
+    assert views(run)[0].counterpart("pwws") == "deepwordbug"
+    run.suite["attack"][0][term] = "another"
+    assert views(run)[0].counterpart("pwws") is None
 
 
 def test_transfer_is_pooled_over_seeds_and_labelled_as_no_attack(make_run: MakeRun) -> None:

@@ -18,6 +18,7 @@ SUITE: dict[str, Any] = {
         {"name": "idle", "kind": "text"},
         {"name": "unfelt", "kind": "text"},
         {"name": "pwws-random", "kind": "control"},
+        {"name": "masks-on", "kind": "aware"},
     ],
 }
 
@@ -36,6 +37,7 @@ def rows() -> pd.DataFrame:
     parts = [some("plain", "pwws", 5, 9), some("asa", "pwws", 0, 9), some("plain", "weak", 0, 9)]
     parts += [some("asa", "weak", 5, 9), some("plain", "idle", 5, 9), some("asa", "idle", 0, 0)]
     parts += [some("asa", "unfelt", 0, 9, moved=False), some("plain", "pwws-random", 0, 9)]
+    parts += [some("asa", "masks-on", 0, 9, moved=False)]
     return schema.table([row for part in parts for row in part], schema.EXAMPLES)
 
 
@@ -43,6 +45,8 @@ def test_which_are_invalid() -> None:
     place = {"task": "t", "encoder": "e"}
     assert invalid_attacks(rows(), SUITE) == [
         {**place, "attack": "idle", "reason": "inert, without a candidate for 100.0 % of the examples"},
+        {**place, "attack": "masks-on",
+         "reason": "inert, with no candidate that moves the model for 100.0 % of the examples"},
         {**place, "attack": "unfelt",
          "reason": "inert, with no candidate that moves the model for 100.0 % of the examples"},
         {**place, "attack": "weak", "reason": "inert, with 0.0 % success on the baseline"},
