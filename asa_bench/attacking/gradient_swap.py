@@ -40,14 +40,14 @@ class GradientSwapRecipe(AttackRecipe):  # type: ignore[misc]
     """TextFooler's swaps and constraints, in a beam search that the gradient leads."""
 
     @staticmethod
-    def build(model_wrapper: Any, candidates: int = 50, beam: int = 4, vectors: Path | None = None) -> Attack:
+    def build(model_wrapper: Any, candidates: int = 8, beam: int = 4, vectors: Path | None = None) -> Attack:
         """The attack on the victim.
 
         Args:
             model_wrapper: the victim, ours or TextAttack's own wrapper of a model of transformers.
             candidates: texts that are tried of each text of the beam: of those that the constraints allow the ones of
                 the largest gain by the gradient.
-            beam: texts that are kept at each step.
+            beam: texts that are kept at each step, once a search that keeps one has failed.
             vectors: word vectors of the user's.
         """
         attack = TextFooler.build(model_wrapper, vectors)
@@ -66,7 +66,8 @@ def _classifier(victim: Any) -> Classifier:
 class GradientBeam(SearchMethod):  # type: ignore[misc]
     """A beam search over the swaps that the gradient likes best, of those that the constraints allow.
 
-    The best-ranked go before the constraints a block at a time, until enough have passed.
+    The narrowest beam first, which spends the fewest queries; a wider one where that fails. The best-ranked swaps go
+    before the constraints a block at a time, until enough have passed.
     """
 
     per_word: int | None = None
@@ -80,16 +81,17 @@ class GradientBeam(SearchMethod):  # type: ignore[misc]
 
     def perform_search(self, initial_result: Any) -> Any:
         """The best-scored success of the first step that has one, else the best text that was asked about."""
-        original, best = initial_result.attacked_text, initial_result
-        beam, over = [original], False
-        while not over and (texts := self._next(beam, original)):
-            results, over = self.get_goal_results(texts)
-            ranked = sorted(results, key=lambda result: -result.score)
-            for result in ranked:  # of three labels, a failure can leave the true one less than a success does
-                if result.goal_status == GoalFunctionResultStatus.SUCCEEDED:
-                    return result
-            best = max([*ranked[:1], best], key=lambda result: result.score)
-            beam = [result.attacked_text for result in ranked[: self._width]]
+        original, best, over = initial_result.attacked_text, initial_result, False
+        for width in sorted({1, self._width}):
+            beam = [original]
+            while not over and (texts := self._next(beam, original)):
+                results, over = self.get_goal_results(texts)
+                ranked = sorted(results, key=lambda result: -result.score)
+                for result in ranked:  # of three labels, a failure can leave the true one less than a success does
+                    if result.goal_status == GoalFunctionResultStatus.SUCCEEDED:
+                        return result
+                best = max([best, *ranked[:1]], key=lambda result: result.score)
+                beam = [result.attacked_text for result in ranked[:width]]
         return best
 
     def _next(self, beam: Sequence[AttackedText], original: AttackedText) -> list[AttackedText]:

@@ -87,6 +87,13 @@ def test_what_is_cheap_is_asked_before_taggers_and_encoders(classifier: Classifi
     assert any(isinstance(one, MaxWordsPerturbed) for one in cheap)
 
 
+def test_the_gradient_finds_what_chance_does_not(classifier: Classifier, checkpoint: Path) -> None:
+    job = job_of(checkpoint, examples(60), "gradient-swap", query_budget=50)
+    guided, control = (attacked(classifier, job.model_copy(update={"search": kind})) for kind in ("recipe", "random"))
+    successes = [sum(row["outcome"] == "succeeded" for row in rows) for rows in (guided, control)]
+    assert successes[0] > successes[1]
+
+
 def test_a_success_of_less_score_than_a_failure_counts() -> None:
     """With three labels the true one can be less likely in a text that the model still gets right."""
     from textattack.goal_function_results import ClassificationGoalFunctionResult, GoalFunctionResultStatus
@@ -100,7 +107,7 @@ def test_a_success_of_less_score_than_a_failure_counts() -> None:
 
     class OneStep(GradientBeam):
         def _next(self, beam: Any, original: Any) -> list[Any]:
-            return [*beam]
+            return [original]
 
     found = [result("held", 1.05), result("misled", 0.92, success=True)]  # −log 0.35 and −log 0.40
     search = OneStep(None, None, 50, 4)  # type: ignore[arg-type]
