@@ -169,11 +169,15 @@ def test_without_a_baseline_or_an_attack_nothing_is_compared(make_run: MakeRun) 
     assert sentences(no_attack) == ["No attack has given results, so nothing is known about robustness."]
 
 
+def beside(view: View, control: View) -> View:
+    """A view with what another one found as its attack's random control."""
+    random = control.examples.assign(attack="pwws-random")
+    return replace(view, examples=pd.concat([view.examples, random], ignore_index=True))
+
+
 def test_a_search_that_random_search_equals_is_told(empty_run: Run) -> None:
     view = outcomes(empty_run, {"baseline": ["1" * 20 + "0" * 80], "asa": ["1" * 40 + "0" * 60]})
-    control = view.examples.assign(attack="pwws-random")
-    both = replace(view, examples=pd.concat([view.examples, control], ignore_index=True))
-    assert sentences(both)[-2] == (
+    assert sentences(beside(view, view))[-2] == (
         "On the examples that both attacked, random search succeeds no less often than pwws with the same budget on "
         "baseline (80 against 80 of 100) and on asa (60 against 60 of 100): no gain by what guides pwws is seen there."
     )
@@ -181,9 +185,8 @@ def test_a_search_that_random_search_equals_is_told(empty_run: Run) -> None:
 
 def test_a_model_that_blinds_a_search_does_not_hide_behind_the_others(empty_run: Run) -> None:
     view = outcomes(empty_run, {"baseline": ["1" * 20 + "0" * 80], "asa": ["1" * 90 + "0" * 10]})
-    control = outcomes(empty_run, {"baseline": ["1" * 60 + "0" * 40], "asa": ["1" * 80 + "0" * 20]}).examples
-    both = replace(view, examples=pd.concat([view.examples, control.assign(attack="pwws-random")], ignore_index=True))
-    assert sentences(both)[-2] == (
+    control = outcomes(empty_run, {"baseline": ["1" * 60 + "0" * 40], "asa": ["1" * 80 + "0" * 20]})
+    assert sentences(beside(view, control))[-2] == (
         "On the examples that both attacked, random search succeeds no less often than pwws with the same budget on "
         "asa (20 against 10 of 100): no gain by what guides pwws is seen there."
     )
@@ -191,9 +194,7 @@ def test_a_model_that_blinds_a_search_does_not_hide_behind_the_others(empty_run:
 
 def test_models_of_few_examples_are_judged_together(empty_run: Run) -> None:
     view = outcomes(empty_run, {"baseline": ["1" * 3 + "0" * 9], "asa": ["1" * 6 + "0" * 6]})
-    control = view.examples.assign(attack="pwws-random")
-    both = replace(view, examples=pd.concat([view.examples, control], ignore_index=True))
-    assert sentences(both)[-2] == (
+    assert sentences(beside(view, view))[-2] == (
         "On the examples that both attacked, random search succeeds no less often than pwws with the same budget on "
         "all models together (15 against 15 of 24): no gain by what guides pwws is seen there."
     )
