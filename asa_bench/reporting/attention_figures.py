@@ -149,7 +149,7 @@ def _of(view: View, defence: str) -> pd.DataFrame:
 def _heat_map(view: View, example: str, panels: list[tuple[str, str]]) -> Plot:
     layers = sorted(view.maps["layer"].dropna().unique())
     chosen = list(dict.fromkeys([layers[0], layers[-1]]))
-    figure = Figure(figsize=(2.7 * len(panels) + 0.8, 2.9 * len(chosen) + 0.3), layout="constrained")
+    figure = Figure(figsize=(2.7 * len(panels) + 0.8, 3.4 * len(chosen) + 0.2), layout="constrained")
     grid = figure.subplots(len(chosen), len(panels), squeeze=False)
     tokens: list[str] = []
     for row, layer in zip(grid, chosen, strict=True):
