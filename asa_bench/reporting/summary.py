@@ -94,9 +94,9 @@ def _blind_searches(view: View) -> list[str]:
     """
     found = []
     for attack in [*view.text_attacks, *(name for name in view.attacks if view.kind(name) == "model")]:
-        judged = ((name, blind(*_sides(view, attack, [name]))) for name in view.defences)
+        judged = ((name, _blind(view, attack, [name])) for name in view.defences)
         where = [f"on {name} ({_counted(counts)})" for name, counts in judged if counts]
-        if not where and (counts := blind(*_sides(view, attack, view.defences))):  # each alone may be too few
+        if not where and (counts := _blind(view, attack, view.defences)):  # each alone may be too few
             where = [f"on all models together ({_counted(counts)})"]
         if where:
             found.append(
@@ -106,10 +106,10 @@ def _blind_searches(view: View) -> list[str]:
     return found
 
 
-def _sides(view: View, attack: str, defences: Sequence[str]) -> list[pd.DataFrame]:
-    """The rows of an attack and of its control on some defences."""
-    rows = view.examples[view.examples["defence"].isin(defences)]
-    return [rows[rows["attack"] == name] for name in (attack, f"{attack}-random")]
+def _blind(view: View, attack: str, defences: Sequence[str]) -> Blind | None:
+    """Whether an attack's control does as well as it on some defences together."""
+    sides = (attack, f"{attack}-random")
+    return blind(*(pd.concat([view.attacked(side, name) for name in defences]) for side in sides))
 
 
 def _counted(counts: Blind) -> str:
