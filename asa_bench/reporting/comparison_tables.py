@@ -1,9 +1,9 @@
-"""Table of the paired comparisons behind the answer in words."""
+"""Tables of the paired comparisons: those behind the answer in words, and attack by attack."""
 
 from __future__ import annotations
 
 from asa_bench.reporting.formats import p_value, percent, points
-from asa_bench.reporting.summary import Comparison, comparisons
+from asa_bench.reporting.summary import Comparison, comparisons, comparisons_by_attack
 from asa_bench.reporting.tables import Cell, Column, Table, words
 from asa_bench.reporting.view import View
 from asa_bench.stats.intervals import MINIMUM_SEEDS
@@ -37,20 +37,60 @@ def compared(view: View) -> Table | None:
     )
 
 
+def compared_by_attack(view: View) -> Table | None:
+    """Which defence stands up to which attack: each against the baseline; None with fewer than two text attacks."""
+    found = comparisons_by_attack(view)
+    if not found:
+        return None
+    return Table(
+        "attack-comparisons",
+        "Comparisons by attack",
+        "Difference of robust accuracy from the baseline under each text attack by itself, on the examples that both "
+        "attacked, in percentage points. All of it is exploratory; the last p is corrected by Holm's method for the p "
+        "values of this table.",
+        [
+            Column("Attack", numeric=False),
+            Column("Defence", numeric=False),
+            Column("Against", numeric=False),
+            Column("Difference, points", interval=True),
+            Column("p"),
+            Column("p, Holm"),
+            Column("n"),
+        ],
+        [
+            [
+                words(comparison.attacks[0]),
+                words(comparison.defence),
+                words(comparison.against),
+                _difference(comparison),
+                _p(comparison.pair.p_value),
+                _p(comparison.p_adjusted),
+                Cell(comparison.pair.n, f"{comparison.pair.n:,}"),
+            ]
+            for comparison in found
+        ],
+    )
+
+
 def _row(comparison: Comparison) -> list[Cell]:
     pair = comparison.pair
-    known = pair.low is not None and pair.high is not None
-    interval = f"{points(pair.low or 0.0)} to {points(pair.high or 0.0)}" if known else ""
     return [
         words(comparison.defence),
         words(comparison.against),
         words("primary" if comparison.family else "exploratory"),
-        Cell(pair.difference, points(pair.difference), interval, pair.low, pair.high),
+        _difference(comparison),
         _p(pair.p_value),
         _p(comparison.p_adjusted),
         Cell(pair.n, f"{pair.n:,}"),
         _could_show(comparison),
     ]
+
+
+def _difference(comparison: Comparison) -> Cell:
+    pair = comparison.pair
+    known = pair.low is not None and pair.high is not None
+    interval = f"{points(pair.low or 0.0)} to {points(pair.high or 0.0)}" if known else ""
+    return Cell(pair.difference, points(pair.difference), interval, pair.low, pair.high)
 
 
 def _p(value: float | None) -> Cell:

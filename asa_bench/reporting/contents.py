@@ -125,6 +125,8 @@ def _tables(view: View) -> Iterator[Table]:
     yield accuracy_tables.comparison(view)
     if comparisons := comparison_tables.compared(view):
         yield comparisons
+    if by_attack := comparison_tables.compared_by_attack(view):
+        yield by_attack
     if flagged := flag_tables.flag_table(view):
         yield flagged
     for kinds, name, title in DETAILS:

@@ -57,6 +57,18 @@ def comparisons(view: View) -> list[Comparison]:
     return [*told, *(Comparison(*found) for found in exploratory)]
 
 
+def comparisons_by_attack(view: View) -> list[Comparison]:
+    """Every defence against the baseline under each text attack by itself; ``p_adjusted`` is Holm's over all of them.
+
+    Empty with fewer than two text attacks: one alone is what :func:`comparisons` is about.
+    """
+    asked = [(defence, view.baseline_of(defence)) for defence in view.defences]
+    each = [_compared(view, asked, [attack]) for attack in view.text_attacks]
+    found = [comparison for compared in each for comparison in compared] if len(each) > 1 else []
+    adjusted = holm([pair.p_value for _, _, pair, _, _ in found])
+    return [Comparison(*one, p_adjusted=p) for one, p in zip(found, adjusted, strict=True)]
+
+
 def _family(view: View) -> list[tuple[str, str | None]]:
     suite = view.info.get("suite") or {}
     asked = suite.get("primary") or [name for name in view.defences if view.method(name).startswith("asa")]
@@ -65,11 +77,17 @@ def _family(view: View) -> list[tuple[str, str | None]]:
     return [(name, other) for name, other in against if other in view.defences]
 
 
-def _compared(view: View, asked: Sequence[tuple[str, str | None]]) -> list[tuple[str, str, Paired, int, list[str]]]:
-    """Defence, what it is compared with, the comparison, its seeds and attacks, where the two share examples."""
+def _compared(
+    view: View, asked: Sequence[tuple[str, str | None]], among: Sequence[str] | None = None
+) -> list[tuple[str, str, Paired, int, list[str]]]:
+    """Defence, what it is compared with, the comparison, its seeds and attacks, where the two share examples.
+
+    The attacks are those that both stood, of all text attacks or of those of ``among``.
+    """
     found = []
     for defence, against in asked:
         attacks = [] if against in (None, defence) else _shared_attacks(view, str(against), defence)
+        attacks = [attack for attack in attacks if among is None or attack in among]
         if against is not None and attacks and (pairs := _pairs(view, against, defence, attacks)):
             found.append((defence, against, combine_seeds(pairs), len(pairs), attacks))
     return found

@@ -51,6 +51,7 @@ def test_every_file_of_the_contract_is_written(make_run: MakeRun) -> None:
     stems = {
         "comparison",
         "paired-comparisons",
+        "attack-comparisons",
         "attacks",
         "decided",
         "limits",

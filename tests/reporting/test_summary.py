@@ -5,7 +5,7 @@ import pytest
 
 from asa_bench.records.schema import EXAMPLES, table
 from asa_bench.records.store import Run
-from asa_bench.reporting.comparison_tables import compared
+from asa_bench.reporting.comparison_tables import compared, compared_by_attack
 from asa_bench.reporting.summary import comparisons, sentences
 from asa_bench.reporting.view import View, views
 from asa_bench.stats.metrics import results
@@ -211,3 +211,20 @@ def test_a_model_that_lacks_an_attack_is_compared_under_the_others(make_run: Mak
     assert {each.defence: each.attacks for each in comparisons(view)} == {
         "freelb": ["deepwordbug", "pwws"], "asa": ["deepwordbug"], "asa-ratio": ["deepwordbug", "pwws"],
     }  # fmt: skip
+
+
+def test_each_attack_by_itself_is_compared_with_the_baseline(empty_run: Run) -> None:
+    robust = {"baseline": ["1" * 20 + "0" * 80], "asa": ["1" * 26 + "0" * 74]}
+    harder = {"baseline": ["1" * 10 + "0" * 90], "asa": ["1" * 17 + "0" * 83]}
+    pwws, leap = outcomes(empty_run, robust), outcomes(empty_run, harder)
+    assert compared_by_attack(pwws) is None
+    both = {
+        name: pd.concat([getattr(pwws, name), getattr(leap, name).assign(attack="leap")], ignore_index=True)
+        for name in ("examples", "results")
+    }
+    table = compared_by_attack(replace(pwws, **both))
+    assert table is not None
+    assert [[cell.text for cell in row] for row in table.rows] == [
+        ["leap", "asa", "baseline", "+7.0", "0.016", "0.031", "100"],
+        ["pwws", "asa", "baseline", "+6.0", "0.031", "0.031", "100"],
+    ]
