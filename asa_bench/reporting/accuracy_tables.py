@@ -38,6 +38,7 @@ def comparison(view: View) -> Table:
         _comparison_caption(view) + (LETTERS if signs else ""),
         [Column("Defence", numeric=False), *(Column(title, interval=True) for title in titles)],
         rows,
+        turned_head="Accuracy, %",
     )
 
 
@@ -141,7 +142,7 @@ def _comparison_caption(view: View) -> str:
     attacks = view.text_attacks
     sizes = sorted({seed.n for a in attacks for d in view.defences for seed in _per_seed(view, d, ROBUST, a)})
     parts = [
-        f"Clean accuracy: right on the test set (n = {_n(view, CLEAN)}). Attack columns: robust accuracy, the share of "
+        f"Clean accuracy: right on the test set (n = {_n(view, CLEAN)}). Under attack: robust accuracy, the share of "
         "all sampled examples that are right before the attack and still right after it"
         + (f" (n = {span(set(sizes))})" if sizes else "")
         + ". An attack succeeds when it turns a right prediction wrong; errors and time-outs count as not shown robust."

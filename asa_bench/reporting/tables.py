@@ -52,6 +52,18 @@ class Table:
     caption: str
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
+    turned_head: str = ""
+    """Heads the first column, with the unit of all, where readers see rows as columns; empty where they never do."""
+
+    @property
+    def readable(self) -> Table:
+        """The table as readers see it: rows and columns exchanged where columns are many and it can be turned."""
+        if not (self.turned_head and self.many and len(self.rows) < len(self.columns) - 1):
+            return self
+        heads = [Column(self.turned_head, numeric=False), *(Column(row[0].text, interval=True) for row in self.rows)]
+        names = [column.title.removesuffix(", %") for column in self.columns]
+        cells = [[words(name), *(row[at] for row in self.rows)] for at, name in enumerate(names) if at]
+        return replace(self, columns=heads, rows=cells)
 
     @property
     def many(self) -> bool:
@@ -103,6 +115,7 @@ def to_csv(table: Table) -> str:
 
 def to_markdown(table: Table) -> str:
     """A pipe table, with the caption above it."""
+    table = table.readable
     lines = [
         [markdown(column.title) for column in table.columns],
         ["--:" if column.numeric else ":--" for column in table.columns],
@@ -114,6 +127,7 @@ def to_markdown(table: Table) -> str:
 
 def to_latex(table: Table) -> str:
     """A ``table`` environment in the style of the package booktabs; what is wider than the line is scaled to it."""
+    table = table.readable
     heading = _latex_row([column.title for column in table.columns])
     body = [_latex_row([_with_note(cell) for cell in row]) for row in table.rows]
     columns, wide = _latex_columns(table)

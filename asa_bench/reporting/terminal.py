@@ -17,12 +17,13 @@ def comparison(run: Run) -> RichTable:
 
     Names are shown as they are: rich's markup in them has no effect.
     """
-    parts = [(view, comparison_table(view)) for view in views(run)]
+    parts = [(view, comparison_table(view).readable) for view in views(run)]
     several = len(parts) > 1
-    titles = list(dict.fromkeys(column.title for _, table in parts for column in table.columns))
+    titles = {column.title: column.numeric for _, table in parts for column in table.columns}
+    places = dict.fromkeys(["Task", "Encoder"] if several else [], False)
     shown = RichTable(title="Clean and robust accuracy", title_justify="left")
-    for title in [*(["Task", "Encoder"] if several else []), *titles]:
-        shown.add_column(Text(visible(title)), justify="right" if title.endswith("%") else "left", overflow="fold")
+    for title, numeric in (places | titles).items():
+        shown.add_column(Text(visible(title)), justify="right" if numeric else "left", overflow="fold")
     for view, table in parts:
         for row in table.rows:
             cells = {column.title: _text(cell) for column, cell in zip(table.columns, row, strict=True)}

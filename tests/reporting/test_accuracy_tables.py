@@ -14,7 +14,7 @@ def test_comparison_is_a_rectangle_of_defences_and_attacks(make_run: MakeRun) ->
     assert [cell.text for cell in table.rows[0]] == ["baseline", "84.8", "5.0", "7.0", "17.0"]
     assert table.rows[0][3].note == "4.2–11.4"
     assert table.caption == (
-        "Clean accuracy: right on the test set (n = 400). Attack columns: robust accuracy, the share of all sampled "
+        "Clean accuracy: right on the test set (n = 400). Under attack: robust accuracy, the share of all sampled "
         "examples that are right before the attack and still right after it (n = 200). An attack succeeds when it "
         "turns a right prediction wrong; errors and time-outs count as not shown robust. Worst case: still right under "
         "each of deepwordbug (500 queries) and pwws (500 queries). Brackets: 95 % Wilson intervals over the examples "

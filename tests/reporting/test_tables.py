@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from asa_bench.reporting.tables import (
@@ -47,6 +49,21 @@ def test_a_latex_table_that_is_wider_than_the_line_is_scaled_to_it() -> None:
     assert lines[5:7] == [r"\resizebox{\linewidth}{!}{%", r"\begin{tabular}{rrrrrrr}"]
     assert lines[-2:] == [r"\end{tabular}}", r"\end{table}"]
     assert "".join(lines[5:]).count("{") == "".join(lines[5:]).count("}")
+
+
+def test_readers_see_many_columns_as_rows_and_the_file_keeps_them() -> None:
+    def table(attacks: int) -> Table:
+        columns = [Column("Defence", numeric=False), *(Column(f"attack-{place}, %") for place in range(attacks))]
+        rows = [[words(name), *([plain(value)] * attacks)] for name, value in (("baseline", 1.0), ("asa", 2.0))]
+        return Table("t", "T", "c", columns, rows, turned_head="Accuracy, %")
+
+    assert table(5).readable == table(5)
+    assert to_markdown(table(6)).splitlines()[2:5] == [
+        "| Accuracy, % | baseline | asa |", "| :-- | --: | --: |", "| attack-0 | 1.0 | 2.0 |",
+    ]  # fmt: skip
+    assert len(to_markdown(table(6)).splitlines()) == 10
+    assert to_csv(table(6)).splitlines()[0].startswith('Defence,"attack-0, %",')
+    assert replace(table(6), turned_head="").readable.columns == table(6).columns
 
 
 def test_a_long_text_is_broken_into_lines() -> None:
