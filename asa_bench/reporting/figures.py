@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 
 import numpy as np
@@ -22,6 +23,9 @@ from asa_bench.stats.intervals import Estimate
 
 MANY = 5
 """Attacks beyond which their names are wrapped, so that a figure stays as wide as a page."""
+
+IN_A_ROW = 8
+"""Attacks beyond which a figure goes on in a further row, lest its letters become too small."""
 
 
 def figures(view: View) -> list[Plot]:
@@ -45,20 +49,19 @@ def accuracy(view: View) -> Plot | None:
     series = {name: values for name, values in series.items() if any(e.value is not None for e in values)}
     if not series:
         return None
-    room = 1.6 if len(conditions) <= MANY else 1.0  # inches; the page scales a wider figure down, letters too
+    count = math.ceil(len(conditions) / IN_A_ROW)
+    length = math.ceil(len(conditions) / count)
+    room = 1.6 if length <= MANY else 1.0  # inches; the page scales a wider figure down, letters too
     room = max(room, 0.11 * len(series))
-    size = max(5.6, room * len(conditions) + 2.2), beside(3.6, len(series))
+    size = max(5.6, room * length + 2.2), beside(3.6 * count, len(series))
     figure = Figure(figsize=size, layout="constrained")
-    axes = figure.add_subplot()
-    for position, (name, estimates) in enumerate(series.items()):
-        _points(axes, estimates, position, len(series), short(name))
-    for boundary in range(1, len(conditions)):
-        axes.axvline(boundary - 0.5, color="#8a8a94", alpha=0.35, linewidth=0.6)
-    axes.set_xticks(range(len(conditions)), [_tick(view, *condition) for condition in conditions])
-    axes.set_xlim(-0.5, len(conditions) - 0.5)
-    axes.set_ylim(0, 100)
-    axes.set_ylabel("Accuracy, %")
-    tidy(axes)
+    for row, axes in enumerate(figure.subplots(count, squeeze=False).flat):
+        part = slice(row * length, (row + 1) * length)
+        ticks = [_tick(view, *condition) for condition in conditions[part]]
+        for position, (name, estimates) in enumerate(series.items()):
+            label = short(name) if row == 0 else "_"  # which leaves it out of the legend
+            _points(axes, estimates[part], position, len(series), label)
+        _columns(axes, ticks, length)
     _legend(figure)
     return Plot(
         "accuracy",
@@ -105,6 +108,17 @@ def _conditions(view: View) -> list[tuple[str, str, str | None]]:
     attacks: list[tuple[str, str, str | None]] = [(attack, ROBUST, attack) for attack in view.text_attacks]
     worst: list[tuple[str, str, str | None]] = [("worst case", WORST, None)] if view.has_worst_case else []
     return [("clean", CLEAN, None), *worst, *attacks]
+
+
+def _columns(axes: Axes, ticks: list[str], room: int) -> None:
+    """Heads the columns of a row that has room for so many of them."""
+    for boundary in range(1, len(ticks)):
+        axes.axvline(boundary - 0.5, color="#8a8a94", alpha=0.35, linewidth=0.6)
+    axes.set_xticks(range(len(ticks)), ticks)
+    axes.set_xlim(-0.5, room - 0.5)
+    axes.set_ylim(0, 100)
+    axes.set_ylabel("Accuracy, %")
+    tidy(axes)
 
 
 def _points(axes: Axes, estimates: list[Estimate], position: int, count: int, label: str) -> None:
