@@ -9,9 +9,14 @@ import pytest
 from rich.console import Console
 
 from asa_bench.records.store import load_run
-from asa_bench.reporting.tables import to_markdown
+from asa_bench.reporting.accuracy_tables import comparison as comparison_table
+from asa_bench.reporting.comparison_tables import compared_by_attack
+from asa_bench.reporting.flag_tables import flags
+from asa_bench.reporting.merging import merged
+from asa_bench.reporting.summary import comparisons_by_attack
+from asa_bench.reporting.tables import Column, Table, to_markdown, words
 from asa_bench.reporting.terminal import comparison
-from asa_bench.reporting.view import views
+from asa_bench.reporting.view import View, views
 from asa_bench.reporting.white_box_tables import strength_tables
 from asa_bench.stats.paired import paired
 
@@ -30,7 +35,7 @@ def test_a_table_is_that_of_the_committed_run(page: str, measured: str) -> None:
 
 def test_accuracy_by_strength_is_that_of_the_committed_run() -> None:
     (view,) = views(load_run(ROOT / "reports/measured/whitebox"))
-    tables = [to_markdown(table).partition("\n\n")[2] for table in strength_tables(view)]
+    tables = [body(table) for table in strength_tables(view)]
     assert len(tables) == 2
     assert all(table in (ROOT / "docs/attacks.md").read_text(encoding="utf-8") for table in tables)
 
@@ -61,3 +66,52 @@ def test_differences_inside_the_model_are_those_of_the_committed_run() -> None:
     asa = [points_above_the_baseline(*cell) for cell in cells]
     assert max(abs(difference) for difference, _, _ in asa) == pytest.approx(1.5)
     assert max(max(-low, high) for _, low, high in asa) == pytest.approx(5, abs=0.3)
+
+
+def body(table: Table) -> str:
+    """A table as Markdown, without its caption."""
+    return to_markdown(table).partition("\n\n")[2]
+
+
+def by_defence(view: View) -> Table:
+    """The report's comparisons by attack, an attack a row and a defence a column."""
+    found = compared_by_attack(view)
+    assert found is not None
+    cells = {(attack.text, defence.text): difference for attack, defence, _, difference, *_ in found.rows}
+    attacks, defences = ([*dict.fromkeys(place[at] for place in cells)] for at in (0, 1))
+    columns = [Column("Difference, points", numeric=False), *map(Column, defences)]
+    rows = [[words(attack), *(cells[attack, defence] for defence in defences)] for attack in attacks]
+    return Table("differences", "", "", columns, rows)
+
+
+@pytest.fixture(scope="module")
+def recipes() -> View:
+    """All recipes on three seeds."""
+    (view,) = views(merged([load_run(path) for path in sorted((ROOT / "reports/measured").glob("recipes-*"))]))
+    assert {len(view.seeds(defence)) for defence in view.defences} == {3}
+    return view
+
+
+def test_the_tables_of_all_recipes_are_those_of_the_committed_runs(recipes: View) -> None:
+    told = (ROOT / "docs/attacks.md").read_text(encoding="utf-8")
+    assert body(comparison_table(recipes)) in told
+    assert body(by_defence(recipes)) in told
+
+
+def test_what_is_said_of_all_recipes_is_what_the_committed_runs_say(recipes: View) -> None:
+    told = (ROOT / "docs/attacks.md").read_text(encoding="utf-8")
+    found = comparisons_by_attack(recipes)
+    assert (
+        f"for the {len(found)} (the least\ncorrected p is {min(c.p_adjusted for c in found if c.p_adjusted):.2f})"
+        in told
+    )
+    gains = {c.attacks[0]: c.pair.difference for c in found if c.defence == "freelb"}
+    assert [attack for attack, gain in gains.items() if gain < 0] == ["iga-embedded"]
+    assert max(c.pair.high or 0 for c in found if c.defence.startswith("asa")) == pytest.approx(0.141, abs=5e-4)
+    rows = recipes.examples[recipes.examples["outcome"].isin(["succeeded", "failed"])]
+    turned = rows.assign(turned=rows["outcome"] == "succeeded").groupby("attack")["turned"].agg(["sum", "size"])
+    same_swaps = turned.loc[["gradient-swap", "textfooler-embedded"]].to_numpy().tolist()
+    assert same_swaps == [[957, 1003], [969, 1003]]
+    assert "the former turned 957 of 1,003 texts that were right, the latter 969" in told
+    assert recipes.counterpart("gradient-swap") == "textfooler-embedded"
+    assert flags(recipes) == []
