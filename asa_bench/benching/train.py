@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -91,7 +92,7 @@ def bench_training(
     Args:
         methods: names of the registry; all by default. The baseline and the idle hooks are always there.
         encoder: the encoder; MiniLM by default.
-        examples: what is trained on; movie snippets by default.
+        examples: what is trained on, again and again if they are too few; movie snippets by default.
         batch_size: examples per step.
         max_length: longest text in tokens.
         steps: timed steps per method.
@@ -108,18 +109,25 @@ def bench_training(
     settings = TrainSettings(batch_size=batch_size, max_length=max_length, threads=threads)
     resolved = resolve_precision(precision, default_device())
     folder = resolve_encoder(encoder or EncoderSettings(), Path.cwd()).folder
-    rows = examples or choose(load().train, (1 + steps) * batch_size, "bench")
+    rows = examples or _shipped((1 + steps) * batch_size)
     labels = [str(label) for label in range(max(example.label for example in rows) + 1)]
     trainees = [_trainee(name, folder, labels, settings, resolved, steps) for name in names]
-    first, *batches = _batches(folder, rows, settings)
+    batches = itertools.cycle(_batches(folder, rows, settings))
+    first = next(batches)
     for trainee in trainees:
         trainee.warm_up(first)
-    for turn, batch in enumerate(batches[:steps]):
+    for turn, batch in enumerate(itertools.islice(batches, steps)):
         advance(turn, steps)
         trainees[0].step(batch)
         for trainee in _from(turn, trainees):
             trainee.seconds.append(_seconds(partial(trainee.step, batch)))
     return [_record(trainee, trainees[0], resolved) for trainee in trainees]
+
+
+def _shipped(wanted: int) -> tuple[Example, ...]:
+    """So many movie snippets, or all."""
+    snippets = load().train
+    return choose(snippets, min(wanted, len(snippets)), "bench")
 
 
 def _from(place: int, trainees: Sequence[Trainee]) -> list[Trainee]:

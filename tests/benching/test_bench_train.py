@@ -14,7 +14,7 @@ def test_a_record_per_method_with_the_baseline_as_one(tiny_encoder: Path) -> Non
     methods = ["freelb", "asa", "random-mask"]
     seen = []
     records = bench_training(
-        methods, encoder=encoder, examples=EXAMPLES * 2, batch_size=4, steps=6, precision="fp32", threads=1,
+        methods, encoder=encoder, examples=EXAMPLES, batch_size=4, steps=6, precision="fp32", threads=1,
         max_length=16, advance=lambda done, total: seen.append((done, total)),
     )  # fmt: skip
     assert seen == [(done, 6) for done in range(6)]
