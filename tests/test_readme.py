@@ -76,6 +76,18 @@ def test_what_stood_up_inside_the_model_is_that_of_the_committed_run(inside: Vie
         assert body(table) in told
 
 
+def test_what_guides_a_search_is_worth_what_the_committed_run_says(inside: View) -> None:
+    told = (ROOT / "docs/attacks.md").read_text(encoding="utf-8")
+    for attack in ("gradient-swap", "textfooler-embedded", "deepwordbug", "pwws", "embedding-pgd", "attention-mask"):
+        rows = inside.examples[inside.examples["outcome"].isin(["succeeded", "failed"])]
+        guided, random = (
+            rows[rows["attack"] == name].set_index(["defence", "example_id"])["outcome"] == "succeeded"
+            for name in (attack, f"{attack}-random")
+        )
+        assert len(random) == 65
+        assert f"| `{attack}` | {guided[random.index].sum()} | {random.sum()} |" in told
+
+
 def test_differences_inside_the_model_are_those_of_the_committed_run(inside: View) -> None:
     told = (ROOT / "docs/attacks.md").read_text(encoding="utf-8")
 
