@@ -27,10 +27,7 @@ def compared(view: View) -> Table | None:
             Column("Defence", numeric=False),
             Column("Against", numeric=False),
             Column("Family", numeric=False),
-            Column("Difference, points", interval=True),
-            Column("p"),
-            Column("p, Holm"),
-            Column("n"),
+            *_TESTED,
             Column("Could show, points"),
         ],
         [_row(comparison) for comparison in found],
@@ -52,45 +49,36 @@ def compared_by_attack(view: View) -> Table | None:
             Column("Attack", numeric=False),
             Column("Defence", numeric=False),
             Column("Against", numeric=False),
-            Column("Difference, points", interval=True),
-            Column("p"),
-            Column("p, Holm"),
-            Column("n"),
+            *_TESTED,
         ],
-        [
-            [
-                words(comparison.attacks[0]),
-                words(comparison.defence),
-                words(comparison.against),
-                _difference(comparison),
-                _p(comparison.pair.p_value),
-                _p(comparison.p_adjusted),
-                Cell(comparison.pair.n, f"{comparison.pair.n:,}"),
-            ]
-            for comparison in found
-        ],
+        [[words(each.attacks[0]), words(each.defence), words(each.against), *_tested(each)] for each in found],
     )
 
 
 def _row(comparison: Comparison) -> list[Cell]:
-    pair = comparison.pair
     return [
         words(comparison.defence),
         words(comparison.against),
         words("primary" if comparison.family else "exploratory"),
-        _difference(comparison),
-        _p(pair.p_value),
-        _p(comparison.p_adjusted),
-        Cell(pair.n, f"{pair.n:,}"),
+        *_tested(comparison),
         _could_show(comparison),
     ]
 
 
-def _difference(comparison: Comparison) -> Cell:
+_TESTED = (Column("Difference, points", interval=True), Column("p"), Column("p, Holm"), Column("n"))
+
+
+def _tested(comparison: Comparison) -> list[Cell]:
+    """The cells under ``_TESTED``."""
     pair = comparison.pair
     known = pair.low is not None and pair.high is not None
     interval = f"{points(pair.low or 0.0)} to {points(pair.high or 0.0)}" if known else ""
-    return Cell(pair.difference, points(pair.difference), interval, pair.low, pair.high)
+    return [
+        Cell(pair.difference, points(pair.difference), interval, pair.low, pair.high),
+        _p(pair.p_value),
+        _p(comparison.p_adjusted),
+        Cell(pair.n, f"{pair.n:,}"),
+    ]
 
 
 def _p(value: float | None) -> Cell:

@@ -48,10 +48,10 @@ def comparisons(view: View) -> list[Comparison]:
     On the examples that both sides answer under every text attack that both stood. The family is each primary defence
     (those that the suite names, else those of ASA, else all) against the baseline and the suite's rival.
     """
-    primary = _compared(view, _family(view))
-    others = [(defence, view.baseline_of(defence)) for defence in view.defences]
+    primary = _compared(view, _family(view), view.text_attacks)
     chosen = {(defence, against) for defence, against, *_ in primary}
-    exploratory = _compared(view, [pair for pair in others if pair not in chosen])
+    others = [pair for pair in _with_baselines(view) if pair not in chosen]
+    exploratory = _compared(view, others, view.text_attacks)
     adjusted = holm([found[2].p_value for found in primary])
     told = [Comparison(*found, len(primary), p) for found, p in zip(primary, adjusted, strict=True)]
     return [*told, *(Comparison(*found) for found in exploratory)]
@@ -62,11 +62,14 @@ def comparisons_by_attack(view: View) -> list[Comparison]:
 
     Empty with fewer than two text attacks: one alone is what :func:`comparisons` is about.
     """
-    asked = [(defence, view.baseline_of(defence)) for defence in view.defences]
-    each = [_compared(view, asked, [attack]) for attack in view.text_attacks]
+    each = [_compared(view, _with_baselines(view), [attack]) for attack in view.text_attacks]
     found = [comparison for compared in each for comparison in compared] if len(each) > 1 else []
     adjusted = holm([pair.p_value for _, _, pair, _, _ in found])
     return [Comparison(*one, p_adjusted=p) for one, p in zip(found, adjusted, strict=True)]
+
+
+def _with_baselines(view: View) -> list[tuple[str, str | None]]:
+    return [(defence, view.baseline_of(defence)) for defence in view.defences]
 
 
 def _family(view: View) -> list[tuple[str, str | None]]:
@@ -78,25 +81,24 @@ def _family(view: View) -> list[tuple[str, str | None]]:
 
 
 def _compared(
-    view: View, asked: Sequence[tuple[str, str | None]], among: Sequence[str] | None = None
+    view: View, asked: Sequence[tuple[str, str | None]], attacks: Sequence[str]
 ) -> list[tuple[str, str, Paired, int, list[str]]]:
-    """Defence, what it is compared with, the comparison, its seeds and attacks, where the two share examples.
+    """Defence, what it is compared with, the comparison, its seeds and those of ``attacks`` that both stood.
 
-    The attacks are those that both stood, of all text attacks or of those of ``among``.
+    Only pairs that share examples.
     """
     found = []
     for defence, against in asked:
-        attacks = [] if against in (None, defence) else _shared_attacks(view, str(against), defence)
-        attacks = [attack for attack in attacks if among is None or attack in among]
-        if against is not None and attacks and (pairs := _pairs(view, against, defence, attacks)):
-            found.append((defence, against, combine_seeds(pairs), len(pairs), attacks))
+        shared = [] if against in (None, defence) else _shared_attacks(view, attacks, str(against), defence)
+        if against is not None and shared and (pairs := _pairs(view, against, defence, shared)):
+            found.append((defence, against, combine_seeds(pairs), len(pairs), shared))
     return found
 
 
-def _shared_attacks(view: View, *defences: str) -> list[str]:
+def _shared_attacks(view: View, attacks: Sequence[str], *defences: str) -> list[str]:
     rows = view.examples
     stood = [set(rows.loc[rows["defence"] == defence, "attack"]) for defence in defences]
-    return [attack for attack in view.text_attacks if all(attack in attacks for attacks in stood)]
+    return [attack for attack in attacks if all(attack in names for names in stood)]
 
 
 def sentences(view: View) -> list[str]:
