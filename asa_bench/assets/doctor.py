@@ -79,13 +79,12 @@ def _bf16() -> Check:
 
 
 def _bf16_support() -> str:
-    import torch
+    from asa_bench.models.precision import default_device, has_fast_bf16
 
-    if torch.cuda.is_available():
-        return "in hardware (GPU)" if torch.cuda.is_bf16_supported(False) else "no: fp32 is used"
-    if torch.cpu._is_amx_tile_supported():
-        return "in hardware (AMX)"
-    return "in hardware (AVX-512)" if torch.cpu._is_avx512_bf16_supported() else "no: fp32 is used"
+    device = default_device()
+    if not has_fast_bf16(device):
+        return "not in fast hardware: fp32 is used"
+    return "in hardware (GPU)" if device.type == "cuda" else "in hardware (AMX)"
 
 
 def _cache() -> Check:

@@ -29,7 +29,7 @@ from asa_bench.model_settings import ModelRun
 from asa_bench.models.batching import Batchable, Encoded, answers, batches
 from asa_bench.models.classifier import Classifier, load_classifier
 from asa_bench.models.kinds import positions
-from asa_bench.models.precision import Precision, Resolved, autocast, default_device, has_bf16
+from asa_bench.models.precision import Precision, Resolved, autocast, default_device, has_fast_bf16
 from asa_bench.models.sentences import SentenceModel, mean_pooled
 from asa_bench.models.tags import Tagger
 from asa_bench.tasks.movie_sentiment import NAME
@@ -99,7 +99,7 @@ def bench_attacks(
 def _precisions(asked: Precision) -> tuple[Resolved, ...]:
     if asked != "auto":
         return (asked,)
-    return ("fp32", "bf16") if has_bf16(default_device()) else ("fp32",)
+    return ("fp32", "bf16") if has_fast_bf16(default_device()) else ("fp32",)
 
 
 def jobs_of(plan: ModelPlan) -> Iterator[AttackJob]:
