@@ -178,7 +178,7 @@ class Descent:
             for owner, rate in zip(self._owners, rates, strict=True)
             for group in _decayed(owner, settings.weight_decay, rate)
         ]
-        self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate)
+        self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, _linear(steps, settings.warmup))
 
     def step(self, accelerator: Any, weight: float) -> None:
