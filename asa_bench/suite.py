@@ -109,8 +109,9 @@ class Suite(Settings):
     primary: tuple[str, ...] | None = Field(default=None, min_length=1)
     """Defences whose comparisons are the primary family, corrected for their number; by default those of ASA, or all
     where there are none. Every other comparison is exploratory."""
-    rival: str | None = None
-    """The defence that those are compared with besides the baseline."""
+    rival: str | tuple[str, ...] | None = None
+    """The defence, or defences, that those are compared with besides the baseline; one that is made *like* a primary
+    defence, with that one alone."""
     attack: tuple[AttackSettings, ...] = ()
     """What the trained models are attacked with."""
     views: ViewSettings | None = None
@@ -145,7 +146,8 @@ class Suite(Settings):
         refuse_repeats("defence", (defence.name for defence in self.defence))
         refuse_repeats("attack", (attack.name for attack in self.attack))
         known = [defence.name for defence in self.defence]
-        named = [*((self.curve and self.curve.defences) or ()), *(self.primary or ()), *filter(None, [self.rival])]
+        rivals = [self.rival] if isinstance(self.rival, str) else self.rival or ()
+        named = [*((self.curve and self.curve.defences) or ()), *(self.primary or ()), *rivals]
         for name in named:
             if name not in known:
                 raise ValueError(str(unknown("defence", name, known)))

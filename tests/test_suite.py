@@ -266,6 +266,7 @@ def test_override_reads_toml_and_falls_back_to_text() -> None:
         ({"attack": [{"recipe": "pwws", "examples": 0}]}, "attack[0].examples: expected >= 1, got 0"),
         ({"attack": [{"recipe": "pwws", "query_budget": -1}]}, "attack[0].query_budget: expected >= 1, got -1"),
         ({"rival": "strongest"}, "unknown defence 'strongest'; did you mean 'strong'? (known: baseline, strong)"),
+        ({"rival": ["strong", "x"]}, "unknown defence 'x' (known: baseline, strong)"),
         ({"sweep": [0.5, 1.0]}, "sweep: expected factors other than 1, which is the attack itself"),
         ({"sweep": [2.0, 2.0]}, "sweep '2' stands there twice; give one of them another name"),
         ({"defence": [{"method": "freelb", "steps": 0}]}, "defence[0].steps: expected >= 1, got 0"),

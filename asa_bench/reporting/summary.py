@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import pandas as pd
 
@@ -16,6 +17,9 @@ from asa_bench.stats.paired import ALPHA, Paired, combine_seeds, examples_needed
 
 PLANNED_DIFFERENCE = 0.05
 """Difference to plan for when none at all was seen."""
+
+MANY = 3
+"""From so many comparisons of a defence on, those that say nothing share a sentence."""
 
 NAMED = 3
 """Attacks that a sentence names; the table below it names all."""
@@ -46,7 +50,8 @@ def comparisons(view: View) -> list[Comparison]:
     """The primary family, then every other defence against the baseline.
 
     On the examples that both sides answer under every text attack that both stood. The family is each primary defence
-    (those that the suite names, else those of ASA, else all) against the baseline and the suite's rival.
+    (those that the suite names, else those of ASA, else all) against the baseline and the suite's rivals; one that is
+    made like a primary defence stands against that one alone.
     """
     primary = _compared(view, _family(view), view.text_attacks)
     chosen = {(defence, against) for defence, against, *_ in primary}
@@ -76,8 +81,10 @@ def _family(view: View) -> list[tuple[str, str | None]]:
     suite = view.info.get("suite") or {}
     asked = suite.get("primary") or [name for name in view.defences if view.method(name).startswith("asa")]
     primary, rival = [name for name in view.defences if name in asked] or view.defences, suite.get("rival")
-    against = [(name, other) for name in primary for other in (view.baseline_of(name), rival) if name != rival]
-    return [(name, other) for name, other in against if other in view.defences]
+    rivals = [rival] if isinstance(rival, str) else rival or []
+    against = [(name, other) for name in primary if name not in rivals for other in (view.baseline_of(name), *rivals)]
+    known = [(name, other) for name, other in against if other in view.defences]
+    return [(name, other) for name, other in known if view.like(other) not in {*primary} - {name}]
 
 
 def _compared(
@@ -153,8 +160,31 @@ def _answer(view: View) -> list[str]:
         return [*(_level(view, defence) for defence in view.defences), _ALONE]
     if not compared:
         return [f"No defence shares attacked examples with {view.baseline}, so nothing is compared."]
-    told = [comparison for comparison in compared if comparison.family]
-    return [*(_sentence(comparison) for comparison in told), *_untold(compared), _scope(compared)]
+    return [*_told(compared), *_untold(compared), _scope(compared)]
+
+
+def _told(compared: list[Comparison]) -> Iterator[str]:
+    """The primary family, a sentence each; what says nothing, from ``MANY`` on, in one sentence for each defence."""
+    primary = [comparison for comparison in compared if comparison.family]
+    for _, found in groupby(primary, key=lambda comparison: (comparison.defence, comparison.attacks)):
+        own = list(found)
+        silent = [comparison for comparison in own if not comparison.significant]
+        together = silent if len(silent) >= MANY else []
+        yield from (_sentence(comparison) for comparison in own if comparison not in together)
+        if together:
+            yield _nothing(together)
+
+
+def _nothing(silent: list[Comparison]) -> str:
+    """What several comparisons of one defence, under the same attacks, leave open."""
+    first, differences = silent[0], [comparison.pair.difference for comparison in silent]
+    least = min(comparison.p_adjusted or 0.0 for comparison in silent)
+    return (
+        f"Nothing can be said about {first.defence} against {listed([each.against for each in silent])} under "
+        f"{_under(first.attacks)}: differences of {points(min(differences))} to {points(max(differences))} points, "
+        f"with their intervals in the table of comparisons ({p_value(least)} at the least with Holm's correction for "
+        f"{first.family})."
+    )
 
 
 def _untold(compared: list[Comparison]) -> list[str]:

@@ -89,6 +89,10 @@ class View:
         """The method behind a defence's name; the name itself when the suite does not say."""
         return str(self._entry("defence", defence).get("method") or defence)
 
+    def like(self, defence: str) -> str | None:
+        """The defence that this one is a control of; None for one that is like no other."""
+        return self._entry("defence", defence).get("like")
+
     def kind(self, attack: str) -> str:
         """The attack's kind: ``text``, ``diagnostic``, ``model``, ``control``, ``sweep`` or ``aware``."""
         return str(self._entry("attack", attack).get("kind") or "text")

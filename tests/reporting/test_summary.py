@@ -102,6 +102,28 @@ def test_the_primary_family_is_asa_against_baseline_and_rival_and_the_rest_is_ex
     )
 
 
+def test_of_several_rivals_a_control_stands_against_what_it_is_like_and_what_says_nothing_shares_a_sentence(
+    empty_run: Run,
+) -> None:
+    right = {"baseline": 20, "asa": 21, "asa-ratio": 40, "two-pass": 22, "random-mask": 23}
+    view = outcomes(empty_run, {name: ["1" * k + "0" * (100 - k)] for name, k in right.items()})
+    view.info["suite"]["rival"] = ["two-pass", "random-mask"]
+    view.info["suite"]["defence"][-1]["like"] = "asa"
+    against = [(c.defence, c.against, c.family) for c in comparisons(view)]
+    assert against[:5] == [
+        ("asa", "baseline", 5), ("asa", "two-pass", 5), ("asa", "random-mask", 5),
+        ("asa-ratio", "baseline", 5), ("asa-ratio", "two-pass", 5),
+    ]  # fmt: skip
+    assert against[5:] == [("two-pass", "baseline", None), ("random-mask", "baseline", None)]
+    silent, *told = sentences(view)
+    assert silent == (
+        "Nothing can be said about asa against baseline, two-pass and random-mask under pwws: differences of −2.0 to "
+        "+1.0 points, with their intervals in the table of comparisons (p = 1.00 at the least with Holm's correction "
+        "for 5)."
+    )
+    assert [sentence.split(" is still right")[0] for sentence in told[:2]] == ["asa-ratio"] * 2
+
+
 def test_the_suite_may_name_the_primary_family(empty_run: Run) -> None:
     robust = {name: ["1" * k + "0" * (100 - k)] for name, k in (("baseline", 20), ("freelb", 26), ("asa", 27))}
     view = outcomes(empty_run, robust)
