@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar, Generic, TypeVar
 
 import pandas as pd
@@ -106,12 +107,27 @@ def embedded_inputs(model: Any, batch: Batch) -> tuple[Tensor, dict[str, Tensor]
     return model.get_input_embeddings()(batch["input_ids"]), others
 
 
-def perturbed(model: Any, batch: Batch, delta: Tensor, **options: Any) -> Any:
+@contextmanager
+def looked_up_once(model: Any, batch: Batch) -> Iterator[Tensor]:
+    """Word embeddings ``(B, L, H)`` for several passes of one batch, each with its own backward pass.
+
+    Their gradients add up here and reach the table of the vocabulary, which is far larger, once, at the end.
+    """
+    embeddings, _ = embedded_inputs(model, batch)
+    leaf = embeddings.detach().requires_grad_()
+    yield leaf
+    embeddings.backward(leaf.grad)
+
+
+def perturbed(model: Any, batch: Batch, delta: Tensor, embeddings: Tensor | None = None, **options: Any) -> Any:
     """What the model says of the batch with ``delta`` ``(B, L, H)`` added to its word embeddings, not on padding.
 
     Nor has ``delta`` a gradient there, even in models whose tokens see padding beside them (DeBERTa's convolution).
+    ``embeddings`` are looked up unless given.
     """
-    embeddings, others = embedded_inputs(model, batch)
+    if embeddings is None:
+        embeddings, _ = embedded_inputs(model, batch)
+    others = {name: tensor for name, tensor in inputs_of(batch).items() if name != "input_ids"}
     shift = delta * batch["attention_mask"].unsqueeze(-1)
     return model(inputs_embeds=embeddings + shift, **others, **options)
 

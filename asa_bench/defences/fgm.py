@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from asa_bench.core.validation import Settings
 from asa_bench.defences import perturbation
-from asa_bench.defences.base import Batch, Defence, Losses, embedded_inputs, number, perturbed
+from asa_bench.defences.base import Batch, Defence, Losses, looked_up_once, number, perturbed
 
 
 class FGMSettings(Settings):
@@ -40,12 +40,12 @@ class FGM(Defence[FGMSettings]):
 
     @override
     def backward(self, model: Any, batch: Batch) -> Losses:
-        embeddings, _ = embedded_inputs(model, batch)  # (B, L, H)
-        delta = torch.zeros_like(embeddings).requires_grad_()
-        loss = F.cross_entropy(perturbed(model, batch, delta).logits, batch["labels"])
-        loss.backward()
-        assert delta.grad is not None
-        step = perturbation.ascend(delta, delta.grad, self.settings.epsilon, None)
-        adversarial = F.cross_entropy(perturbed(model, batch, step).logits, batch["labels"])
-        (self.settings.weight * adversarial).backward()
+        with looked_up_once(model, batch) as embeddings:  # (B, L, H)
+            delta = torch.zeros_like(embeddings).requires_grad_()
+            loss = F.cross_entropy(perturbed(model, batch, delta, embeddings).logits, batch["labels"])
+            loss.backward()
+            assert delta.grad is not None
+            step = perturbation.ascend(delta, delta.grad, self.settings.epsilon, None)
+            adversarial = F.cross_entropy(perturbed(model, batch, step, embeddings).logits, batch["labels"])
+            (self.settings.weight * adversarial).backward()
         return {"loss": number(loss), "adversarial_loss": number(adversarial)}

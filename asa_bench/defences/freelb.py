@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from asa_bench.core.validation import Settings
 from asa_bench.defences import perturbation
-from asa_bench.defences.base import Batch, Defence, Losses, embedded_inputs, number, perturbed
+from asa_bench.defences.base import Batch, Defence, Losses, looked_up_once, number, perturbed
 
 
 class FreeLBSettings(Settings):
@@ -43,16 +43,16 @@ class FreeLB(Defence[FreeLBSettings]):
     @override
     def backward(self, model: Any, batch: Batch) -> Losses:
         settings = self.settings
-        embeddings, _ = embedded_inputs(model, batch)  # (B, L, H)
-        delta = perturbation.start(embeddings.detach(), batch["attention_mask"], settings.init_magnitude)
         total = 0.0
-        for step in range(settings.steps):
-            delta.requires_grad_()
-            logits = perturbed(model, batch, delta).logits  # (B, labels)
-            loss = F.cross_entropy(logits, batch["labels"]) / settings.steps
-            loss.backward()
-            total += number(loss)
-            if step + 1 < settings.steps:
-                assert delta.grad is not None
-                delta = perturbation.ascend(delta, delta.grad, settings.step_size, settings.max_norm)
+        with looked_up_once(model, batch) as embeddings:  # (B, L, H)
+            delta = perturbation.start(embeddings.detach(), batch["attention_mask"], settings.init_magnitude)
+            for step in range(settings.steps):
+                delta.requires_grad_()
+                logits = perturbed(model, batch, delta, embeddings).logits  # (B, labels)
+                loss = F.cross_entropy(logits, batch["labels"]) / settings.steps
+                loss.backward()
+                total += number(loss)
+                if step + 1 < settings.steps:
+                    assert delta.grad is not None
+                    delta = perturbation.ascend(delta, delta.grad, settings.step_size, settings.max_norm)
         return {"loss": total}

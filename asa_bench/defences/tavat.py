@@ -23,7 +23,7 @@ from typing_extensions import override
 
 from asa_bench.core.validation import Settings
 from asa_bench.defences import perturbation
-from asa_bench.defences.base import Batch, Defence, Losses, embedded_inputs, number, perturbed
+from asa_bench.defences.base import Batch, Defence, Losses, looked_up_once, number, perturbed
 
 
 class TAVATSettings(Settings):
@@ -67,18 +67,19 @@ class TAVAT(Defence[TAVATSettings]):
     @override
     def backward(self, model: Any, batch: Batch) -> Losses:
         settings, ids, mask = self.settings, batch["input_ids"], batch["attention_mask"]
-        embeddings, _ = embedded_inputs(model, batch)  # (B, L, H)
-        example = perturbation.start(embeddings.detach(), mask, settings.init_magnitude)
-        example, token = self._within(example, self._table[ids] * mask.unsqueeze(-1))
         total = 0.0
-        for step in range(settings.steps):
-            delta = (example + token).requires_grad_()
-            loss = F.cross_entropy(perturbed(model, batch, delta).logits, batch["labels"]) / settings.steps
-            loss.backward()
-            total += number(loss)
-            if step + 1 < settings.steps:
-                assert delta.grad is not None
-                example, token = self._ascend(example, token, delta.grad)
+        with looked_up_once(model, batch) as embeddings:  # (B, L, H)
+            example = perturbation.start(embeddings.detach(), mask, settings.init_magnitude)
+            example, token = self._within(example, self._table[ids] * mask.unsqueeze(-1))
+            for step in range(settings.steps):
+                delta = (example + token).requires_grad_()
+                logits = perturbed(model, batch, delta, embeddings).logits  # (B, labels)
+                loss = F.cross_entropy(logits, batch["labels"]) / settings.steps
+                loss.backward()
+                total += number(loss)
+                if step + 1 < settings.steps:
+                    assert delta.grad is not None
+                    example, token = self._ascend(example, token, delta.grad)
         self._remember(ids, mask, token)
         return {"loss": total}
 
