@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from statistics import fmean
+
 from asa_bench.reporting.accuracy_tables import CLEAN
 from asa_bench.reporting.attention_figures import CLEAN as CLEAN_PASS
-from asa_bench.reporting.attention_figures import by_layer, conditions
+from asa_bench.reporting.attention_figures import by_layer, conditions, rows_of
 from asa_bench.reporting.tables import Cell, Column, Table, percentage, plain, words
 from asa_bench.reporting.trade_off_figures import attacked_sizes, curve_points, robust_metric
 from asa_bench.reporting.training_figures import final_ratios
 from asa_bench.reporting.view import View
-from asa_bench.stats.intervals import Estimate
+from asa_bench.stats.intervals import MINIMUM_SEEDS, Estimate, t_interval
 
 
 def masked_ratios(view: View) -> Table | None:
@@ -33,54 +36,74 @@ def masked_ratios(view: View) -> Table | None:
 
 def keyword_attention(view: View) -> Table | None:
     """Attention on keywords, by layer, as a multiple of chance."""
-    return _layered(
-        view,
-        "keywords",
+    layers = _layers(view, "keywords")
+    if not layers:
+        return None
+    return Table(
         "attention-keywords",
         "Attention on keywords, by layer",
         "Attention of words to the keywords of their text, as a multiple of evenly spread attention; mask: under the "
-        "mask of the model's own adversary. Mean over examples and seeds.",
-        digits=2,
+        "mask of the model's own adversary. Mean over examples and seeds. Difference: over all layers, from the clean "
+        f"pass of {view.baseline or 'a baseline'}, with a 95 % t interval over seeds from {MINIMUM_SEEDS} on.",
+        [*_columns(layers), Column("Difference", interval=True)],
+        [[*row, _difference(view, *place)] for place, row in _rows(view, "keywords", layers, digits=2)],
     )
 
 
 def divergence(view: View) -> Table | None:
     """Divergence of attention by layer and condition, with the change of the prediction."""
-    return _layered(
-        view,
-        "divergence",
+    layers = _layers(view, "divergence")
+    if not layers:
+        return None
+    return Table(
         "attention-divergence",
         "Divergence of attention, by layer",
         "Jensen–Shannon divergence of attention from that of the clean pass, in nats (at most 0.693), mean over "
         "examples and seeds. Prediction: KL divergence of the prediction, in nats.",
-        digits=4,
+        [*_columns(layers), Column("Prediction")],
+        [[*row, _prediction(view, *place)] for place, row in _rows(view, "divergence", layers, digits=4)],
     )
 
 
-def _layered(view: View, kind: str, name: str, title: str, caption: str, digits: int) -> Table | None:
-    layers = sorted(view.views[view.views["view"] == kind]["layer"].dropna().unique())
-    if not layers:
-        return None
-    rows = []
+def _layers(view: View, kind: str) -> list[int]:
+    return sorted(view.views[view.views["view"] == kind]["layer"].dropna().unique())
+
+
+def _columns(layers: Sequence[int]) -> list[Column]:
+    names = [Column("Defence", numeric=False), Column("Condition", numeric=False)]
+    return [*names, *(Column(f"Layer {layer}") for layer in layers)]
+
+
+def _rows(view: View, kind: str, layers: Sequence[int], digits: int) -> Iterator[tuple[tuple[str, str], list[Cell]]]:
+    """Defence and condition, and what a view says of them, layer by layer."""
     for defence in view.defences:
         for condition in conditions(view, kind, defence):
             values = by_layer(view, kind, defence, condition)
             cells = [plain(values.get(layer), digits) for layer in layers]
-            rows.append([words(defence), words(condition), *cells, *_prediction(view, kind, defence, condition)])
-    extra = [Column("Prediction")] if kind == "divergence" else []
-    columns = [Column("Defence", numeric=False), Column("Condition", numeric=False)]
-    return Table(name, title, caption, [*columns, *(Column(f"Layer {layer}") for layer in layers), *extra], rows)
+            yield (defence, condition), [words(defence), words(condition), *cells]
 
 
-def _prediction(view: View, kind: str, defence: str, condition: str) -> list[Cell]:
-    if kind != "divergence" or condition == CLEAN_PASS:
-        return []
-    rows = view.views[
-        (view.views["view"] == "prediction")
-        & (view.views["defence"] == defence)
-        & (view.views["condition"] == condition)
-    ]
-    return [plain(float(rows["value"].mean()) if len(rows) else None, 4)]
+def _prediction(view: View, defence: str, condition: str) -> Cell:
+    rows = rows_of(view, "prediction", defence, condition)
+    return plain(float(rows["value"].mean()) if len(rows) else None, 4)
+
+
+def _difference(view: View, defence: str, condition: str) -> Cell:
+    """Attention on keywords, mean over layers, less that of the baseline's clean pass with the same seeds."""
+    if (defence, condition) == (view.baseline, CLEAN_PASS):
+        return plain(None)
+    sides = (rows_of(view, "keywords", *side) for side in ((defence, condition), (str(view.baseline), CLEAN_PASS)))
+    ours, theirs = (side.groupby("seed")["value"].mean() for side in sides)
+    by_seed = (ours - theirs).dropna().tolist()
+    if not by_seed:
+        return plain(None)
+    value, bounds = fmean(by_seed), t_interval(by_seed)
+    note = f"{_signed(bounds[0])} to {_signed(bounds[1])}" if bounds else ""
+    return Cell(value, _signed(value), note, *(bounds or (None, None)))
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "−")
 
 
 def learning_curve(view: View) -> Table | None:

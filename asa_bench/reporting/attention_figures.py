@@ -22,10 +22,11 @@ INTERVALS = "95 % intervals over examples, from the lowest to the highest of all
 
 def by_layer(view: View, kind: str, defence: str, condition: str) -> pd.Series:
     """A view's values by layer, mean over seeds."""
-    return _rows(view, kind, defence, condition).groupby("layer")["value"].mean().astype(float)
+    return rows_of(view, kind, defence, condition).groupby("layer")["value"].mean().astype(float)
 
 
-def _rows(view: View, kind: str, defence: str, condition: str) -> pd.DataFrame:
+def rows_of(view: View, kind: str, defence: str, condition: str) -> pd.DataFrame:
+    """A view's rows of one defence under one condition."""
     rows = view.views
     found: pd.DataFrame = rows[(rows["view"] == kind) & (rows["defence"] == defence) & (rows["condition"] == condition)]
     return found
@@ -33,7 +34,7 @@ def _rows(view: View, kind: str, defence: str, condition: str) -> pd.DataFrame:
 
 def _band(axes: Axes, view: View, kind: str, defence: str, condition: str, of: str) -> None:
     """Shade what the intervals over examples cover, of all seeds together."""
-    layers = _rows(view, kind, defence, condition).groupby("layer")
+    layers = rows_of(view, kind, defence, condition).groupby("layer")
     low, high = layers["low"].min().astype(float), layers["high"].max().astype(float)
     axes.fill_between(low.index, low, high, color=of, alpha=0.12, linewidth=0)
 
