@@ -41,7 +41,8 @@ def main(encoder: str, out: str) -> None:
         defence = build_defence(method, own, "test")
         train(model.double(), tokenizer, EXAMPLES, defence, settings, seed=0, precision="fp32")
         if os.environ["RANK"] == "0":
-            write_weights(Path(out) / f"{method}.safetensors", model.state_dict())
+            beside = {f"defence.{name}": tensor for name, tensor in defence.state().items()}
+            write_weights(Path(out) / f"{method}.safetensors", {**model.state_dict(), **beside})
     resume = Path(out) / "unfinished"
     try:
         train(

@@ -15,6 +15,7 @@ from asa_bench.defences import build_defence, consistency
 from asa_bench.defences.asa import ASA, Adversary, ASASettings, binarise, reverse_gradient, thresholds
 from asa_bench.defences.base import inputs_of
 from asa_bench.defences.consistency import symmetric_kl
+from asa_bench.defences.training import Descent, TrainSettings
 from asa_bench.models.classifier import new_classifier
 
 Batch = dict[str, Tensor]
@@ -137,10 +138,12 @@ def test_loss_and_all_gradients_equal_a_naive_reference(
     assert any((keep.sum(dim=-1) == 0).any() for keep in kept) == (not special and "layers" not in settings)
     penalty = naive_penalty(kept, naive_units(batch, leaks=leaks, special=special), defence.settings.penalty)
     divergence = naive_divergence(clean, masked, defence.settings.divergence)
-    loss = F.cross_entropy(clean, batch["labels"]) + divergence + penalty
-    loss.backward()
+    (F.cross_entropy(clean, batch["labels"]) + divergence + penalty).backward()
     expected = [p.grad for p in owned if p.grad is not None]
-    assert losses["loss"] + losses["divergence"] + losses["penalty"] == pytest.approx(loss.item(), rel=1e-9)
+    terms = {"loss": F.cross_entropy(clean, batch["labels"]), "divergence": divergence, "penalty": penalty}
+    assert {name: losses[name] for name in terms} == pytest.approx(
+        {name: term.item() for name, term in terms.items()}, rel=1e-9, abs=1e-14
+    )
     assert len(found) == len(expected)
     for mine, naive in zip(found, expected, strict=True):
         assert torch.allclose(mine, naive, rtol=0, atol=1e-9)
@@ -157,30 +160,38 @@ class Relaxed(ASA):
 
 
 @pytest.mark.parametrize("layer", [0, 1])
-@pytest.mark.parametrize("penalty", ["sum", "ratio"])
+@pytest.mark.parametrize("term", ["divergence", "sum", "ratio"])
 def test_the_adversarys_gradient_is_minus_the_finite_difference(
-    tiny_model: Any, batch: Batch, penalty: Any, layer: int, monkeypatch: pytest.MonkeyPatch
+    tiny_model: Any, batch: Batch, term: Any, layer: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In one layer at a time: by design no gradient goes from a layer's mask into the masks below it."""
-    monkeypatch.setattr(consistency, "MASKED", -3.0)  # where the softmax is not saturated
-    seed_everything(0)
-    defence = Relaxed(ASASettings(penalty=penalty, reversal=2.0, layers=(layer,)))
-    defence.attach(tiny_model)
+    """Along a random direction, each term by itself: the penalty is far larger than the divergence.
 
-    defence.backward(tiny_model, batch)
-    for parameter in list(defence.parameters())[::3]:
-        place, step = (0,) * parameter.ndim, 1e-5
-        gradient = parameter.grad[place].item()  # type: ignore[index]
-        values = []
-        for shift in (step, -step):
-            parameter.data[place] += shift
-            fresh = Relaxed(defence.settings)
-            fresh.attach(tiny_model)
-            fresh.load_state(defence.state())
-            losses = fresh.backward(tiny_model, batch)
-            values.append(losses["divergence"] + losses["penalty"])
-            parameter.data[place] -= shift
-        assert gradient == pytest.approx(-2.0 * (values[0] - values[1]) / (2 * step), rel=1e-5, abs=1e-9)
+    In one layer at a time: by design no gradient goes from a layer's mask into the masks below it.
+    """
+    monkeypatch.setattr(consistency, "MASKED", -3.0)  # where the softmax is not saturated
+    if term == "divergence":
+        monkeypatch.setattr(ASA, "_penalty", consistency.Consistency._penalty)
+        tiny_model.classifier.weight.data *= 100  # so that masks change the prediction
+    else:
+        monkeypatch.setattr(ASA, "_divergence", lambda self, disturbed, clean: disturbed.sum() * 0)
+    defence = Relaxed(ASASettings(penalty="sum" if term == "divergence" else term, reversal=2.0, layers=(layer,)))
+    seed_everything(0)
+    defence.attach(tiny_model)
+    owned = list(defence.parameters())
+    directions = [torch.randn_like(parameter) for parameter in owned]
+
+    def moved_by(step: float) -> float:
+        for parameter, direction in zip(owned, directions, strict=True):
+            parameter.data += step * direction
+        losses = defence.backward(tiny_model, batch)
+        return losses["divergence"] + losses["penalty"]
+
+    moved_by(0.0)
+    pairs = zip(owned, directions, strict=True)
+    gradient = sum((p.grad * d).sum().item() for p, d in pairs if p.grad is not None)
+    ahead, behind = moved_by(1e-5), moved_by(-2e-5)
+    assert abs(gradient) > 1e-4
+    assert gradient == pytest.approx(-2.0 * (ahead - behind) / 2e-5, rel=1e-5)
 
 
 @pytest.mark.parametrize("mask_scope", ["shared", "per-head"])
@@ -246,8 +257,9 @@ def test_one_sided_divergence_is_kl_from_a_fixed_clean_prediction(tiny_model: An
 def test_masked_ratio_is_the_mean_share_of_each_examples_units(tiny_model: Any, batch: Batch) -> None:
     defence = attached(tiny_model)
     losses = defence.backward(tiny_model, batch)
-    _, _, kept = reference(tiny_model, defence._adversaries.values(), batch)
+    _, _, kept = reference(tiny_model, defence._adversaries, batch)
     lengths = [6, 4, 7]
+    assert len(kept) == 2
     for layer, keep in enumerate(kept):
         shares = [1 - keep[i, 0, :n, :n].mean().item() for i, n in enumerate(lengths)]
         assert losses[f"masked_ratio_{layer}"] == pytest.approx(sum(shares) / 3)
@@ -312,6 +324,20 @@ def test_gumbel_noise_makes_the_mask_a_draw(tiny_model: Any, batch: Batch) -> No
     assert first != second
 
 
+def test_a_gumbel_mask_keeps_a_unit_with_the_sigmoid_of_its_score(tiny_model: Any, batch: Batch) -> None:
+    defence = attached(tiny_model, binarisation="gumbel", layers=[0])
+    adversary = defence._adversaries["0"]
+    for parameter in adversary.parameters():
+        parameter.data.zero_()
+    adversary.query.bias.data += 0.5
+    adversary.key.bias.data += 0.5
+    score = torch.tensor(0.25 * 32**0.5)
+    defence._begin(batch)
+    kept = torch.stack([defence._keep(0, torch.zeros(3, 7, 32, dtype=torch.float64)) for _ in range(200)])
+    assert kept.unique().tolist() == [0.0, 1.0]
+    assert kept.mean().item() == pytest.approx(score.sigmoid().item(), abs=0.01)
+
+
 def test_special_tokens_can_be_protected(tiny_model: Any, batch: Batch) -> None:
     defence = attached(tiny_model, protect_special=True, target_ratio=0.5)
     defence.backward(tiny_model, batch)
@@ -337,6 +363,12 @@ def test_clean_half_equals_a_plain_forward_pass(tiny_model: Any, batch: Batch) -
     assert losses["loss"] == pytest.approx(plain.item(), rel=1e-12)
 
 
-def test_the_adversary_can_have_a_learning_rate_of_its_own() -> None:
-    assert build_defence("asa", {}, "test").learning_rate is None
-    assert build_defence("asa", {"adversary_learning_rate": 1e-3}, "test").learning_rate == 1e-3
+@pytest.mark.parametrize(("settings", "rate"), [({}, 5e-5), ({"adversary_learning_rate": 1e-3}, 1e-3)])
+def test_the_adversary_can_have_a_learning_rate_of_its_own(
+    tiny_model: Any, settings: dict[str, Any], rate: float
+) -> None:
+    defence = attached(tiny_model, **settings)
+    groups = Descent(tiny_model, defence, TrainSettings(learning_rate=5e-5), steps=1).optimizer.param_groups
+    own = {id(parameter) for parameter in defence.parameters()}
+    peaks = [(group["initial_lr"], {id(p) in own for p in group["params"]}) for group in groups]
+    assert peaks == [(5e-5, {False}), (5e-5, {False}), (rate, {True}), (rate, {True})]

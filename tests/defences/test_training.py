@@ -81,8 +81,8 @@ def test_two_processes_give_the_parameters_of_one(tiny_encoder: Path, tmp_path: 
         run_processes(count, tiny_encoder, tmp_path / str(count))
     for method in shared_training.METHODS:
         one, two = (read_weights(tmp_path / count / f"{method}.safetensors") for count in ("1", "2"))
-        assert one
         assert one.keys() == two.keys()
+        assert any(name.startswith("defence.") for name in one) == method.startswith("asa")
         for name, tensor in one.items():
             assert torch.allclose(tensor, two[name], rtol=0, atol=1e-9), (method, name)
     refused = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.glob("*/refused-by-*")}
