@@ -16,6 +16,7 @@ from asa_bench.core.files import read_toml
 from asa_bench.core.registry import nearest, unknown
 from asa_bench.core.validation import validated
 from asa_bench.defences import build_defence
+from asa_bench.defences.base import Defence
 from asa_bench.defences.training import TrainSettings
 from asa_bench.models.encoder import SHIPPED
 from asa_bench.models.sentences import JUDGE
@@ -115,9 +116,8 @@ def _check_names(suite: Suite, source: str) -> None:
             defence = build_defence(entry.method, entry.settings, source, f"defence[{index}].")
         except InputError as error:
             raise InputError(_at(str(error), f"{source}: ")) from None
-        earlier = [other.name for other in suite.defence[:index]]
-        if defence.source is not None and defence.source not in earlier:
-            raise InputError(f"{source}: defence[{index}].like: no defence '{defence.source}' stands before it")
+        if defence.source is not None:
+            _check_source(suite, index, defence, source)
         drawn = (suite.curve and suite.curve.defences) or ()
         if defence.source is not None and entry.name in drawn and defence.source not in drawn:
             raise InputError(f"{source}: curve.defences: expected '{defence.source}' beside '{entry.name}'")
@@ -125,6 +125,18 @@ def _check_names(suite: Suite, source: str) -> None:
     for task in suite.task:
         if task.data is None and task.name not in TASKS:
             raise InputError(f"{source}: {unknown('task', task.name, TASKS)}; name a file of your own with 'data'")
+
+
+def _check_source(suite: Suite, index: int, defence: Defence[Any], source: str) -> None:
+    """Check the defence that another one learns from."""
+    field = f"{source}: defence[{index}]."
+    entry = next((other for other in suite.defence[:index] if other.name == defence.source), None)
+    if entry is None:
+        raise InputError(f"{field}like: no defence '{defence.source}' stands before it")
+    try:
+        defence.check_source(build_defence(entry.method, entry.settings, source))
+    except InputError as error:
+        raise InputError(f"{field}{error}") from None
 
 
 def _check_trials(suite: Suite, source: str) -> None:

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from typing_extensions import override
@@ -324,6 +325,14 @@ def _transfers(compared: Sequence[Cell], attacks: Collection[str]) -> Iterator[C
             )
 
 
+def _check_defences(plan: SuitePlan, encoder: Path) -> None:
+    for entry in plan.loaded.suite.defence:
+        try:
+            plan.method(entry).check_encoder(encoder)
+        except InputError as error:
+            raise InputError(f"{plan.loaded.source}: defence '{entry.name}': {error}") from None
+
+
 def make_plan(loaded: LoadedSuite) -> SuitePlan:
     """Load tasks, find encoders, settle device and precision; nothing is computed yet.
 
@@ -348,6 +357,7 @@ def make_plan(loaded: LoadedSuite) -> SuitePlan:
         check_encoder(encoder.folder, len(data.labels), suite.train.max_length)
     for encoder in plan.encoders.values():
         refuse_missing_layers(loaded.attacks, encoder.folder, loaded.source)
+        _check_defences(plan, encoder.folder)
     for task in plan.tasks:
         if len({example.label for example in plan.training_examples(task)}) < 2:
             raise InputError(f"{loaded.source}: train.examples: too few: one class only (task '{task}')")

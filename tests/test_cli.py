@@ -208,6 +208,13 @@ def changed_encoder(tiny_suite: Data, folder: Path, **config: Any) -> Data:
     return {**tiny_suite, "encoder": {"name": str(folder)}}
 
 
+def test_an_encoder_that_cannot_be_masked_is_refused_before_anything_is_trained(
+    tiny_suite: Data, refused: Callable[[Data], str], tmp_path: Path
+) -> None:
+    causal = changed_encoder(tiny_suite, tmp_path / "decoder", is_decoder=True)
+    assert refused(causal) == "SUITE: defence 'asa-ratio': BertModel: its attention is causal; expected an encoder"
+
+
 @pytest.mark.parametrize(
     ("config", "message"),
     [

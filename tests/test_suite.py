@@ -204,6 +204,18 @@ def test_override_reads_toml_and_falls_back_to_text() -> None:
             "defence[0].like: no defence 'asa' stands before it",
         ),
         (
+            {"defence": [{"method": "freelb"}, {"method": "random-mask", "like": "freelb"}]},
+            "defence[1].like: defence 'freelb' masks nothing; name one of method 'asa'",
+        ),
+        (
+            {"defence": [{"method": "asa", "protect_special": True}, {"method": "random-mask"}]},
+            "defence[1].protect_special: expected true, as in defence 'asa', else the dose is another",
+        ),
+        (
+            {"defence": [{"method": "asa"}, {"method": "random-mask", "protect_special": True}]},
+            "defence[1].protect_special: expected false, as in defence 'asa', else the dose is another",
+        ),
+        (
             {"attack": [{"recipe": "pwss"}]},
             f"unknown attack 'pwss'; did you mean 'pwws'? (known: {', '.join(sorted(recipes()))})",
         ),

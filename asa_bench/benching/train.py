@@ -158,7 +158,7 @@ def _trainee(
     model = model.to(device).train()
     defence: Defence[Any] = _IdleHooks(NoSettings()) if name == IDLE else build_defence(name, {}, "bench")
     if defence.source is not None:
-        layers = range(model.config.num_hidden_layers)
+        layers = range(ScoreBias(model, lambda layer, hidden: None).layers)
         defence.learn_from(pd.DataFrame({f"masked_ratio_{i}": [0.2] * (WARM_UP + 1 + steps) for i in layers}))
     defence.attach(model)
     accelerator = make_accelerator(precision)

@@ -72,9 +72,15 @@ class ASASettings(Settings):
     @model_validator(mode="after")
     def _leaks_as_published(self) -> Self:
         """The authors' masks take the padding mask's place: units or layers left alone would attend to padding."""
-        if self.leaks and (self.protect_special or self.layers is not None):
-            name = "protect_special" if self.protect_special else "layers"
-            raise ValueError(f"leaks reproduces the authors' code, which has no {name}")
+        foreign = {
+            "protect_special": self.protect_special,
+            "layers": self.layers is not None,
+            "target_ratio": self.target_ratio is not None,
+            'penalty = "ratio"': self.penalty == "ratio",
+        }
+        for name, there in foreign.items():
+            if self.leaks and there:
+                raise ValueError(f"leaks reproduces the authors' code, which has no {name}")
         return self
 
 
@@ -136,7 +142,7 @@ class ASA(Masking[ASASettings]):
         self._adversaries.load_state_dict(state)
 
     @override
-    def _spares_special(self) -> bool:
+    def spares_special(self) -> bool:
         return self.settings.protect_special
 
     @override
@@ -188,6 +194,7 @@ class ASA(Masking[ASASettings]):
         change = super()._disturbance(layer, hidden)
         if change is None or change.bias is None or not self.settings.leaks:
             return change
+        # The authors set a masked unit's score to the constant, where the mended mask adds to it.
         return Adjustment(change.bias, factor=(change.bias >= 0).to(change.bias.dtype))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 import pandas as pd
@@ -38,6 +39,14 @@ class Defence(ABC, Generic[S]):
     def __init__(self, settings: S) -> None:
         self.settings = settings
 
+    def check_encoder(self, folder: Path) -> None:
+        """Refuse, without loading its weights, an encoder that the method cannot work on. Default: nothing.
+
+        Raises:
+            InputError: saying what is missing.
+        """
+        del folder
+
     def attach(self, model: nn.Module) -> None:
         """Prepare for ``model`` (already on its device): install hooks, make parameters. Default: nothing."""
 
@@ -65,6 +74,14 @@ class Defence(ABC, Generic[S]):
     def source(self) -> str | None:
         """Name of the defence whose training record this one needs, see :meth:`learn_from`. Default: none."""
         return None
+
+    def check_source(self, source: Defence[Any]) -> None:
+        """Refuse a defence that cannot be the :attr:`source`. Default: nothing.
+
+        Raises:
+            InputError: naming the field.
+        """
+        del source
 
     def learn_from(self, training: pd.DataFrame) -> None:
         """Take what it needs from the training record of :attr:`source` (same task, encoder and seed)."""

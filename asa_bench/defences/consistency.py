@@ -7,6 +7,7 @@ passes are one concatenated pass of 2B rows – the clean half first – which c
 from __future__ import annotations
 
 from abc import abstractmethod
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -16,7 +17,7 @@ from typing_extensions import override
 
 from asa_bench.core.validation import Settings
 from asa_bench.defences.base import Batch, Defence, Losses, doubled, number
-from asa_bench.models.score_bias import Adjustment, ScoreBias
+from asa_bench.models.score_bias import Adjustment, ScoreBias, check_attention
 
 S = TypeVar("S", bound=Settings)
 
@@ -26,6 +27,10 @@ MASKED = -10_000.0
 
 class Consistency(Defence[S]):
     """Cross-entropy of the clean half plus the divergence of the disturbed half from it."""
+
+    @override
+    def check_encoder(self, folder: Path) -> None:
+        check_attention(folder)
 
     @override
     def attach(self, model: nn.Module) -> None:
@@ -101,9 +106,9 @@ class Masking(Consistency[S]):
         super()._begin(batch)
         self._kept: dict[int, Tensor] = {}
         self._valid = valid_units(batch["attention_mask"])
-        self._special = batch["special_tokens_mask"].bool()[:, None, None, :] if self._spares_special() else None
+        self._special = batch["special_tokens_mask"].bool()[:, None, None, :] if self.spares_special() else None
 
-    def _spares_special(self) -> bool:
+    def spares_special(self) -> bool:
         """Whether [CLS], [SEP] and their like can always be attended to. Default: no."""
         return False
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 import torch
@@ -15,9 +16,9 @@ from pydantic import Field
 from torch import Tensor
 from typing_extensions import override
 
-from asa_bench.core.errors import AsaBenchError
+from asa_bench.core.errors import InputError
 from asa_bench.core.validation import NAME, Settings
-from asa_bench.defences.base import Batch
+from asa_bench.defences.base import Batch, Defence
 from asa_bench.defences.consistency import Masking
 
 _COLUMN = re.compile(r"masked_ratio_(\d+)")
@@ -28,6 +29,8 @@ class RandomMaskSettings(Settings):
 
     like: str = Field(default="asa", pattern=NAME)
     """Name of the defence of this suite whose masked ratio is used; it must stand before this one."""
+    protect_special: bool = False
+    """Let [CLS], [SEP] and their like always be attended to: to be set as in the defence that this one is like."""
 
 
 class RandomMask(Masking[RandomMaskSettings]):
@@ -41,11 +44,22 @@ class RandomMask(Masking[RandomMaskSettings]):
         return self.settings.like
 
     @override
+    def check_source(self, source: Defence[Any]) -> None:
+        like = self.settings.like
+        if not isinstance(source, Masking):
+            raise InputError(f"like: defence '{like}' masks nothing; name one of method 'asa'")
+        if source.spares_special() != self.settings.protect_special:
+            wanted = "true" if source.spares_special() else "false"
+            raise InputError(f"protect_special: expected {wanted}, as in defence '{like}', else the dose is another")
+
+    @override
+    def spares_special(self) -> bool:
+        return self.settings.protect_special
+
+    @override
     def learn_from(self, training: pd.DataFrame) -> None:
         columns = {int(m[1]): column for column in training.columns if (m := _COLUMN.fullmatch(column))}
         masked = training[[columns[layer] for layer in sorted(columns)]]
-        if masked.empty:
-            raise AsaBenchError(f"like: defence '{self.settings.like}' masks nothing; name one of method 'asa'")
         self._layers = sorted(columns)
         self._ratios = masked.to_numpy(dtype=float).tolist()
         self._step = 0

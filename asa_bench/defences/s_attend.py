@@ -28,7 +28,7 @@ class SAttend(Masking[SAttendSettings]):
     Settings = SAttendSettings
 
     @override
-    def _spares_special(self) -> bool:
+    def spares_special(self) -> bool:
         return True
 
     @override

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,6 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
+
+from asa_bench.core.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class ScoreBias:
     it computes without hooks. For encoders: attention that cannot look ahead is refused.
 
     Raises:
-        ValueError: when the model has no module that looks like self-attention, or attends to the left alone.
+        InputError: when the model has no module that looks like self-attention, or attends to the left alone.
         RuntimeError: on entry, when the model checkpoints its activations re-entrantly (gradients would be silently
             wrong); in the forward pass, when a layer does not call its score function exactly once (a flash or flex
             kernel passes by the hook).
@@ -54,12 +57,12 @@ class ScoreBias:
         self._modules = list(attention_modules(model))
         if not self._modules:
             known = ", ".join(ATTENTION_NAMES)
-            raise ValueError(
+            raise InputError(
                 f"{type(model).__name__}: no self-attention module found (none is named {known}); "
                 "add its name to ATTENTION_NAMES in asa_bench/models/score_bias.py"
             )
         if any(getattr(module, name, False) for module in self._modules for name in ("is_causal", "is_decoder")):
-            raise ValueError(f"{type(model).__name__}: its attention is causal; expected an encoder")
+            raise InputError(f"{type(model).__name__}: its attention is causal; expected an encoder")
         self._calls = 0
         self._open: list[_Adjust] = []
         self._hooks: list[torch.utils.hooks.RemovableHandle] = []
@@ -117,6 +120,20 @@ def attention_modules(model: nn.Module) -> Iterable[nn.Module]:
     """The innermost modules named *self*, *attn* or *attention*: self-attention in the families of BERT."""
     named = {name: module for name, module in model.named_modules() if name.split(".")[-1] in ATTENTION_NAMES}
     return [module for name, module in named.items() if not any(other.startswith(name + ".") for other in named)]
+
+
+@lru_cache
+def check_attention(folder: Path) -> None:
+    """Find out, from its configuration alone, whether the scores of the encoder in ``folder`` can be changed.
+
+    Raises:
+        InputError: as :class:`ScoreBias` does.
+    """
+    from transformers import AutoConfig, AutoModel
+
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    with torch.device("meta"):
+        ScoreBias(AutoModel.from_config(config), lambda layer, hidden: None)
 
 
 def _refuse_reentrant(model: nn.Module) -> None:

@@ -274,6 +274,8 @@ def test_masked_ratio_is_the_mean_share_of_each_examples_units(tiny_model: Any, 
         ("asa-ratio", {"ratio_weight": 9, "target_ratio": 0.3}, "ratio_weight has no effect with target_ratio"),
         ("asa-official", {"layers": [1]}, "leaks reproduces the authors' code, which has no layers"),
         ("asa-official", {"protect_special": True}, "leaks reproduces the authors' code, which has no protect_special"),
+        ("asa-official", {"target_ratio": 0.2}, "leaks reproduces the authors' code, which has no target_ratio"),
+        ("asa-official", {"penalty": "ratio"}, 'leaks reproduces the authors\' code, which has no penalty = "ratio"'),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused(method: str, settings: dict[str, Any], message: str) -> None:

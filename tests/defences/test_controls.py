@@ -77,6 +77,16 @@ def test_a_control_computes_the_same_under_sdpa(tiny_encoder: Path, batch: Batch
     assert torch.allclose(same, gradient, rtol=0, atol=1e-9)
 
 
+def test_a_random_mask_spares_special_tokens_where_its_model_does(tiny_model: Any, batch: Batch, build: Build) -> None:
+    torch.manual_seed(0)
+    defence: Any = build("random-mask", protect_special=True)
+    defence.attach(tiny_model)
+    columns = [defence.backward(tiny_model, batch) for _ in range(50)]
+    assert sum(column["masked_ratio_0"] for column in columns) / 50 == pytest.approx(0.5, abs=0.03)
+    special = batch["special_tokens_mask"].bool()[:, None, None, :]
+    assert (defence._kept[0][special.expand_as(defence._kept[0])] == 1).all()
+
+
 def test_a_random_mask_has_its_models_dose_in_each_layer(tiny_model: Any, batch: Batch, build: Build) -> None:
     torch.manual_seed(0)
     defence = build("random-mask")  # half of the units in layer 0, a tenth in layer 1, in 50 steps

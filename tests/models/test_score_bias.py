@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from transformers import BertConfig, BertForSequenceClassification, GPT2Config, GPT2ForSequenceClassification
 
+from asa_bench.core.errors import InputError
 from asa_bench.defences.base import inputs_of
 from asa_bench.models.score_bias import ScoreBias
 
@@ -101,10 +102,10 @@ def test_attention_that_cannot_look_ahead_is_refused() -> None:
     decoder = BertForSequenceClassification(BertConfig(**INNER, is_decoder=True))
     for model in (causal, decoder):
         message = rf"^{type(model).__name__}: its attention is causal; expected an encoder$"
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises(InputError, match=message):
             ScoreBias(model, lambda layer, hidden: None)
 
 
 def test_a_model_without_attention_is_refused() -> None:
-    with pytest.raises(ValueError, match=NO_ATTENTION):
+    with pytest.raises(InputError, match=NO_ATTENTION):
         ScoreBias(nn.Linear(2, 2), lambda layer, hidden: None)
