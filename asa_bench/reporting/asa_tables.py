@@ -9,7 +9,7 @@ from asa_bench.reporting.accuracy_tables import CLEAN
 from asa_bench.reporting.attention_figures import CLEAN as CLEAN_PASS
 from asa_bench.reporting.attention_figures import by_layer, conditions, rows_of
 from asa_bench.reporting.tables import Cell, Column, Table, percentage, plain, words
-from asa_bench.reporting.trade_off_figures import attacked_sizes, curve_points, robust_metric
+from asa_bench.reporting.trade_off_figures import curve_points, curve_terms, robust_metric
 from asa_bench.reporting.training_figures import final_ratios
 from asa_bench.reporting.view import View
 from asa_bench.stats.intervals import MINIMUM_SEEDS, Estimate, t_interval
@@ -112,23 +112,23 @@ def learning_curve(view: View) -> Table | None:
     if not names:
         return None
     metric, attack = robust_metric(view)
+    titled: dict[str, tuple[str, str | None]] = {"Clean accuracy, %": (CLEAN, None)}
+    if metric is not None:
+        titled["Robust accuracy, %" if attack else "Worst case, %"] = (metric, attack)
     rows = []
     for name in names:
-        clean = curve_points(view, name, CLEAN, None)
-        robust = curve_points(view, name, metric, attack)
-        for size in sorted(clean):
-            values = [_estimate(points.get(size)) for points in (clean, robust)]
+        measured = [curve_points(view, name, *of) for of in titled.values()]
+        for size in sorted(measured[0]):
+            values = [_estimate(points.get(size)) for points in measured]
             rows.append([words(name), plain(size, 0), *map(percentage, values)])
     return Table(
         "learning-curve",
         "Accuracy over training data",
-        "The comparison with other numbers of training examples and as many optimizer steps, "
-        f"attacked on {attacked_sizes(view)} examples without controls, with 95 % intervals.",
+        f"{curve_terms(view)}, with 95 % intervals.",
         [
             Column("Defence", numeric=False),
             Column("Training examples"),
-            Column("Clean accuracy, %", interval=True),
-            Column("Robust accuracy, %" if attack else "Worst case, %", interval=True),
+            *(Column(title, interval=True) for title in titled),
         ],
         rows,
     )

@@ -98,17 +98,17 @@ def learning_curve(view: View) -> Plot | None:
     return Plot(
         "learning-curve",
         "Accuracy over training data",
-        "Each point is the comparison with another number of training examples and as many optimizer steps, "
-        f"attacked on {attacked_sizes(view)} examples without controls; bars are 95 % intervals.",
+        f"{curve_terms(view)}; bars are 95 % intervals.",
         f"Line charts of accuracy over training examples for {listed(names)}.",
         figure,
     )
 
 
-def attacked_sizes(view: View) -> str:
-    """How many examples the points of the learning curve were attacked on."""
+def curve_terms(view: View) -> str:
+    """What the points of the learning curve are."""
     rows = view.curves[view.curves["metric"].isin([ROBUST, WORST]) & view.curves["seed"].notna()]
-    return span({int(n) for n in rows["n"]})
+    attacked = f", attacked on {span({int(n) for n in rows['n']})} examples without controls" if len(rows) else ""
+    return f"The comparison with other numbers of training examples and as many optimizer steps{attacked}"
 
 
 def curve_points(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from asa_bench.records.store import Run
@@ -54,6 +56,22 @@ def test_learning_curve_by_defence_and_size(make_run: MakeRun) -> None:
     assert rows[0][2:] == ["61.2", "10.0"]
     assert table is not None
     assert table.rows[0][2].low == pytest.approx(0.5625)
+    assert table.caption.endswith(" optimizer steps, attacked on 200 examples without controls, with 95 % intervals.")
+
+
+def test_a_learning_curve_without_attacks_is_of_clean_accuracy_alone(make_run: MakeRun) -> None:
+    run = make_run(n=10, views=True)
+    (view,) = views(
+        replace(
+            run,
+            results=run.results[run.results["metric"] == "clean_accuracy"],
+            curves=run.curves[run.curves["metric"] == "clean_accuracy"],
+        )
+    )
+    table = asa_tables.learning_curve(view)
+    assert table is not None
+    assert [column.title for column in table.columns] == ["Defence", "Training examples", "Clean accuracy, %"]
+    assert table.caption.endswith(" optimizer steps, with 95 % intervals.")
 
 
 def test_no_data_no_table(empty_run: Run) -> None:
