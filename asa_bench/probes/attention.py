@@ -44,7 +44,7 @@ class ViewSettings(Settings):
     examples: int = Field(default=100, ge=2)
     """Test examples, drawn by the hash of their ids."""
     keyword_share: float = Field(default=0.2, gt=0, lt=1)
-    """Share of an example's words that count as keywords: those of the largest gradient × input."""
+    """Share of an example's word pieces that count as keywords: those of the largest gradient × input."""
     radii: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0)
     """Radii of the perturbation of word embeddings: L2 norm over a whole example, as FreeLB's."""
     steps: int = Field(default=5, ge=1)
