@@ -374,7 +374,7 @@ def test_views_and_a_learning_curve(tiny_suite: dict[str, Any], tmp_path: Path) 
     assert set(done.views["defence"]) == {"baseline", "asa-ratio"}
     masked = done.views.query("condition == 'mask'")
     assert set(masked["defence"]) == {"asa-ratio"}
-    assert set(masked["view"]) == {"keywords", "divergence", "prediction"}
+    assert set(masked["view"]) == {"keywords", "other-words", "divergence", "prediction"}
     assert set(done.examples["defence"]) == {"baseline", "asa-ratio"}
     assert len(done.examples) == 2 * (8 + 2)  # the curve's rows are not among them
     points = done.curves.query("seed == 0 and metric in ('clean_accuracy', 'worst_case_accuracy')")

@@ -26,7 +26,7 @@ from asa_bench.models.classifier import Classifier
 from asa_bench.stats.intervals import mean
 from asa_bench.tasks import Example
 
-REVISION = 2
+REVISION = 3
 """Raised whenever a change here changes the views: it is part of their cells' keys."""
 
 CLEAN, MASK = "clean", "mask"
@@ -144,21 +144,27 @@ def _measured(
 ) -> Iterator[tuple[tuple[str, str, int | None], Tensor]]:
     """``(view, condition, layer)`` and its value for each example, ``(B,)``."""
     clean, tokens = looks[CLEAN], batch["attention_mask"].bool()
-    chance = keywords.sum(dim=1) / tokens.sum(dim=1)
+    aims = {"keywords": keywords, "other-words": words & ~keywords}
     for condition, look in looks.items():
         for layer, attention in enumerate(look.attention):
             if condition in (CLEAN, MASK):
-                yield ("keywords", condition, layer), keyword_attention(attention, words, keywords) / chance
+                for view, aim in aims.items():
+                    yield (view, condition, layer), attention_on(aim, attention, words, tokens)
             if condition != CLEAN:
                 yield ("divergence", condition, layer), js_divergence(attention, clean.attention[layer], tokens)
         if condition != CLEAN:
             yield ("prediction", condition, None), _kl(clean.logits, look.logits)
 
 
-def keyword_attention(attention: Tensor, words: Tensor, keywords: Tensor) -> Tensor:
-    """Share of the words' attention ``(B, heads, L, L)`` that goes to keywords, mean over words and heads: ``(B,)``."""
-    mass = (attention * keywords[:, None, None, :]).sum(dim=3).mean(dim=1)  # (B, L)
-    return (mass * words).sum(dim=1) / words.sum(dim=1).clamp_min(1)
+def attention_on(aim: Tensor, attention: Tensor, words: Tensor, tokens: Tensor) -> Tensor:
+    """Attention ``(B, heads, L, L)`` of words to ``aim`` ``(B, L)``, as a multiple of evenly spread attention.
+
+    Mean over words and heads, ``(B,)``; less for texts in which there is no aim.
+    """
+    mass = (attention * aim[:, None, None, :]).sum(dim=3).mean(dim=1)  # (B, L)
+    share = (mass * words).sum(dim=1) / words.sum(dim=1).clamp_min(1)
+    chance = aim.sum(dim=1) / tokens.sum(dim=1)
+    return share[chance > 0] / chance[chance > 0]
 
 
 def js_divergence(first: Tensor, second: Tensor, tokens: Tensor) -> Tensor:

@@ -44,9 +44,13 @@ def keyword_attention(view: View) -> Table | None:
         "Attention on keywords, by layer",
         "Attention of words to the keywords of their text, as a multiple of evenly spread attention; mask: under the "
         "mask of the model's own adversary. Mean over examples and seeds. Difference: over all layers, from the clean "
-        f"pass of {view.baseline or 'a baseline'}, with a 95 % t interval over seeds from {MINIMUM_SEEDS} on.",
-        [*_columns(layers), Column("Difference", interval=True)],
-        [[*row, _difference(view, *place)] for place, row in _rows(view, "keywords", layers, digits=2)],
+        f"pass of {view.baseline or 'a baseline'}, with a 95 % t interval over seeds from {MINIMUM_SEEDS} on; other "
+        "words: the same of attention to the words that are no keywords. The rest goes to special tokens.",
+        [*_columns(layers), Column("Difference", interval=True), Column("Other words, difference", interval=True)],
+        [
+            [*row, *(_difference(view, kind, *place) for kind in ("keywords", "other-words"))]
+            for place, row in _rows(view, "keywords", layers, digits=2)
+        ],
     )
 
 
@@ -88,11 +92,11 @@ def _prediction(view: View, defence: str, condition: str) -> Cell:
     return plain(float(rows["value"].mean()) if len(rows) else None, 4)
 
 
-def _difference(view: View, defence: str, condition: str) -> Cell:
-    """Attention on keywords, mean over layers, less that of the baseline's clean pass with the same seeds."""
+def _difference(view: View, kind: str, defence: str, condition: str) -> Cell:
+    """Attention of a kind, mean over layers, less that of the baseline's clean pass with the same seeds."""
     if (defence, condition) == (view.baseline, CLEAN_PASS):
         return plain(None)
-    sides = (rows_of(view, "keywords", *side) for side in ((defence, condition), (str(view.baseline), CLEAN_PASS)))
+    sides = (rows_of(view, kind, *side) for side in ((defence, condition), (str(view.baseline), CLEAN_PASS)))
     ours, theirs = (side.groupby("seed")["value"].mean() for side in sides)
     by_seed = (ours - theirs).dropna().tolist()
     if not by_seed:

@@ -13,9 +13,9 @@ from asa_bench.defences import build_defence
 from asa_bench.models.classifier import Classifier, load_classifier
 from asa_bench.probes.attention import (
     ViewSettings,
+    attention_on,
     attention_views,
     js_divergence,
-    keyword_attention,
     keyword_mask,
     moved,
 )  # fmt: skip
@@ -96,11 +96,16 @@ def test_keywords_are_the_words_that_the_model_has_learnt(eager: Classifier) -> 
     assert {"good", "brilliant"} & {token for token, on in zip(tokens, chosen[0].tolist(), strict=True) if on}
 
 
-def test_uniform_attention_pays_keywords_their_share() -> None:
-    attention = torch.full((1, 2, 5, 5), 0.2)
-    words = torch.tensor([[False, True, True, True, False]])
-    keywords = torch.tensor([[False, True, False, False, False]])
-    assert keyword_attention(attention, words, keywords).item() == pytest.approx(0.2)
+def test_even_attention_is_what_chance_gives_and_a_text_without_an_aim_does_not_count() -> None:
+    words = torch.tensor([[False, True, True, True, False], [False, True, False, False, False]])
+    tokens = torch.tensor([[True] * 5, [True, True, True, False, False]])
+    even = (tokens / tokens.sum(dim=1, keepdim=True))[:, None, None, :].expand(2, 2, 5, 5)
+    keywords = torch.tensor([[False, True, False, False, False], [False, True, False, False, False]])
+    assert attention_on(keywords, even, words, tokens).tolist() == pytest.approx([1.0, 1.0])
+    assert attention_on(words & ~keywords, even, words, tokens).tolist() == pytest.approx([1.0])
+    half = torch.zeros(2, 2, 5, 5)
+    half[:, 0, :, 1] = 1.0  # one of two heads looks at the keyword alone
+    assert attention_on(keywords, half, words, tokens).tolist() == pytest.approx([2.5, 1.5])
 
 
 def test_divergence_is_zero_on_equals_and_ln_2_on_disjoint_rows() -> None:
@@ -139,8 +144,12 @@ def test_every_family_can_be_looked_at(family: str) -> None:
     batch = padded_batch(model)
     asa: Any = build_defence("asa", {}, "test")
     asa.attach(model)
-    with torch.no_grad(), asa.disturbing(model, batch):
-        out = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], output_attentions=True)
-    assert len(out.attentions) == model.config.num_hidden_layers
+    inputs = {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"]}
+    with torch.no_grad():
+        clean = model(**inputs, output_attentions=True).attentions
+        with asa.disturbing(model, batch):
+            masked = model(**inputs, output_attentions=True).attentions
+    assert len(masked) == len(clean) == model.config.num_hidden_layers
+    assert all((a - b).abs().max() > 1e-3 for a, b in zip(masked, clean, strict=True))
     found = moved(model, batch, 1.0, 2)
     assert model(**found).logits.shape == (3, 3)

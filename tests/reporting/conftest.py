@@ -110,6 +110,7 @@ def view_rows(cell: dict[str, Any]) -> Rows:
             moved = {**cell, "condition": condition, "layer": layer, **bounds}
             if condition in ("clean", "mask"):
                 rows.append({**moved, "view": "keywords", "value": 1.2 - 0.1 * place - 0.05 * layer})
+                rows.append({**moved, "view": "other-words", "value": 0.8 + 0.05 * place})
             if condition != "clean":
                 rows.append({**moved, "view": "divergence", "value": 0.01 * (place + layer)})
         if condition != "clean":

@@ -24,10 +24,10 @@ def test_masked_ratios_of_the_methods_that_mask(make_run: MakeRun) -> None:
 
 def test_keyword_attention_by_layer_with_and_without_the_mask(make_run: MakeRun) -> None:
     rows = texts(asa_tables.keyword_attention(views(make_run(n=10, views=True))[0]))
-    assert rows[0] == ["baseline", "clean", "1.20", "1.15", "1.10", "–"]
+    assert rows[0] == ["baseline", "clean", "1.20", "1.15", "1.10", "–", "–"]
     assert rows[2:4] == [
-        ["asa", "clean", "1.20", "1.15", "1.10", "+0.00"],
-        ["asa", "mask", "0.90", "0.85", "0.80", "−0.30"],
+        ["asa", "clean", "1.20", "1.15", "1.10", "+0.00", "+0.00"],
+        ["asa", "mask", "0.90", "0.85", "0.80", "−0.30", "+0.15"],
     ]
 
 
@@ -37,7 +37,7 @@ def test_attention_on_keywords_is_compared_with_the_baseline_of_the_same_seeds(m
     run.views.loc[own, "value"] += run.views.loc[own, "seed"].map({0: -0.1, 1: -0.2, 2: -0.3})
     table = asa_tables.keyword_attention(views(run)[0])
     assert table is not None
-    (clean,) = (row[-1] for row in table.rows if [cell.text for cell in row[:2]] == ["asa", "clean"])
+    (clean,) = (row[-2] for row in table.rows if [cell.text for cell in row[:2]] == ["asa", "clean"])
     half = 4.302652729911275 * 0.1 / 3**0.5  # Student's quantile for two degrees of freedom
     assert (clean.text, clean.note) == ("−0.20", f"−{0.2 + half:.2f} to +{half - 0.2:.2f}")
     assert (clean.low, clean.high) == pytest.approx((-0.2 - half, -0.2 + half))
