@@ -150,7 +150,7 @@ def test_export_reloads_with_equal_logits(family: str, attention: str, tmp_path:
     assert torch.equal(loaded(**inputs_of(batch)).logits, model(**inputs_of(batch)).logits)
 
 
-CHECKPOINTED = [case for case in CASES if case[0] not in {"albert", "mpnet"}]
+CHECKPOINTED = [case for case in CASES if case[0] not in {"albert", "albert-groups", "mpnet"}]
 """transformers cannot checkpoint the activations of ALBERT and MPNet."""
 
 

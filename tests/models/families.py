@@ -17,8 +17,16 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "distilbert": {"vocab_size": 100, "dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 64},
     "electra": {**INNER, "embedding_size": 16},
     "albert": {**INNER, "embedding_size": 16, "num_hidden_layers": 3},
+    "albert-groups": {
+        **INNER, "model_type": "albert", "embedding_size": 16, "num_hidden_layers": 4, "num_hidden_groups": 2,
+        "inner_group_num": 2,
+    },
     "mpnet": {**INNER, "pad_token_id": 1},
     "deberta-v2": {**INNER, "relative_attention": True, "pos_att_type": ["p2c", "c2p"], "max_relative_positions": 16},
+    "deberta-v3": {
+        **INNER, "model_type": "deberta-v2", "relative_attention": True, "pos_att_type": ["p2c", "c2p"],
+        "position_buckets": 8, "share_att_key": True, "norm_rel_ebd": "layer_norm", "position_biased_input": False,
+    },
     "modernbert": {
         **INNER,
         "num_hidden_layers": 3,
@@ -26,10 +34,11 @@ FAMILIES: dict[str, dict[str, Any]] = {
         "pad_token_id": 0,
         "reference_compile": False,
     },
-}
-"""Model type → configuration. ModernBERT's layers 1 and 2 are local: four tokens to each side."""
+}  # fmt: skip
+"""Model type, or a name for a second one of a type, → configuration. ModernBERT's layers 1 and 2 are local: four tokens
+to each side."""
 
-WITHOUT_SDPA = {"deberta-v2", "electra", "mpnet"}
+WITHOUT_SDPA = {"deberta-v2", "deberta-v3", "electra", "mpnet"}
 """Families that transformers computes eagerly only."""
 
 CASES = [
@@ -45,7 +54,8 @@ def tiny(family: str, attention: str, dtype: torch.dtype = torch.float64, **sett
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
     torch.manual_seed(0)
-    config = AutoConfig.for_model(family, num_labels=3, **FAMILIES[family], **settings)
+    chosen = {"model_type": family, **FAMILIES[family], **settings}
+    config = AutoConfig.for_model(num_labels=3, **chosen)
     model = AutoModelForSequenceClassification.from_config(config, attn_implementation=attention)
     return model.eval().to(dtype)
 

@@ -149,7 +149,7 @@ def test_every_family_can_be_looked_at(family: str) -> None:
         clean = model(**inputs, output_attentions=True).attentions
         with asa.disturbing(model, batch):
             masked = model(**inputs, output_attentions=True).attentions
-    assert len(masked) == len(clean) == model.config.num_hidden_layers
+    assert len(masked) == len(clean) == asa._scores.layers
     assert all((a - b).abs().max() > 1e-3 for a, b in zip(masked, clean, strict=True))
     found = moved(model, batch, 1.0, 2)
     assert model(**found).logits.shape == (3, 3)
