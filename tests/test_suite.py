@@ -48,6 +48,19 @@ def test_shipped_suites_load(name: str) -> None:
     assert loaded.resolved()["defence"]
 
 
+def test_the_suite_asa_has_what_tells_asa_from_its_controls() -> None:
+    suite = load_suite("asa").suite
+    assert suite.seeds == (0, 1, 2)
+    assert {entry.method for entry in suite.defence} == {
+        "baseline", "freelb", "asa", "asa-ratio", "two-pass", "random-mask", "s-attend", "smoothing-bias",
+    }  # fmt: skip
+    assert [(attack.name, attack.examples) for attack in suite.attack] == [("deepwordbug", 200), ("pwws", 200)]
+    assert suite.curve is not None
+    assert suite.curve.examples == (250, 500, 1000, 4000)
+    assert suite.curve.defences == ("baseline", "freelb", "asa", "asa-ratio", "two-pass")
+    assert suite.views is not None
+
+
 def test_quickstart_is_shipped() -> None:
     assert "quickstart" in shipped_suites()
 

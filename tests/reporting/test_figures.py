@@ -8,6 +8,7 @@ import pytest
 from matplotlib.image import imread
 
 from asa_bench.records.store import Run
+from asa_bench.reporting.attention_figures import heat_maps
 from asa_bench.reporting.drawing import MARKERS, PALETTE, colour, marker
 from asa_bench.reporting.figures import figures
 from asa_bench.reporting.trade_off_figures import frontier
@@ -101,6 +102,19 @@ def test_figures_of_many_panels_have_a_row_of_the_page(make_run: MakeRun) -> Non
 def test_signs_of_many_series_differ() -> None:
     many = len(PALETTE) * len(MARKERS)
     assert len({(colour(i), marker(i)) for i in range(many)}) == many
+
+
+def test_a_heat_map_has_first_and_last_layer_of_baseline_and_asa_with_and_without_its_mask(make_run: MakeRun) -> None:
+    (plot,) = heat_maps(views(make_run(defences=("baseline", "freelb", "asa"), n=10, views=True))[0])
+    *panels, _ = plot.figure.axes  # the last one is the colour bar
+    assert [axes.get_title() for axes in panels] == [
+        "baseline: layer 0", "asa: layer 0", "asa, masked: layer 0",
+        "baseline: layer 2", "asa: layer 2", "asa, masked: layer 2",
+    ]  # fmt: skip
+    for axes in panels:
+        labels = [(label.get_text(), label.get_fontweight()) for label in axes.get_xticklabels()]
+        assert labels == [("[CLS]", "normal"), ("fine", "bold"), ("film", "normal"), ("[SEP]", "normal")]
+        assert axes.images[0].get_array().tolist() == [[0.25] * 4] * 4  # type: ignore[union-attr]
 
 
 def test_the_final_ratio_is_the_mean_of_the_last_tenth() -> None:
