@@ -79,12 +79,11 @@ def _bf16() -> Check:
 
 
 def _bf16_support() -> str:
-    from asa_bench.models.precision import default_device, has_fast_bf16
+    import torch
 
-    device = default_device()
-    if not has_fast_bf16(device):
-        return "not in fast hardware: fp32 is used"
-    return "in hardware (GPU)" if device.type == "cuda" else "in hardware (AMX)"
+    if torch.cuda.is_available():
+        return "in hardware (GPU)" if torch.cuda.is_bf16_supported(False) else "no: fp32 is used"
+    return "in hardware (AMX)" if torch.cpu._is_amx_tile_supported() else "no AMX: fp32 is used"
 
 
 def _cache() -> Check:

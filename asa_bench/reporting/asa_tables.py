@@ -6,11 +6,10 @@ from collections.abc import Iterator, Sequence
 from statistics import fmean
 
 from asa_bench.reporting.accuracy_tables import CLEAN
-from asa_bench.reporting.attention_figures import CLEAN as CLEAN_PASS
-from asa_bench.reporting.attention_figures import by_layer, conditions, rows_of
+from asa_bench.reporting.attention_rows import CLEAN as CLEAN_PASS
+from asa_bench.reporting.attention_rows import by_layer, conditions, final_ratios, rows_of
+from asa_bench.reporting.curve_points import curve_points, curve_terms, robust_metric
 from asa_bench.reporting.tables import Cell, Column, Table, percentage, plain, words
-from asa_bench.reporting.trade_off_figures import curve_points, curve_terms, robust_metric
-from asa_bench.reporting.training_figures import final_ratios
 from asa_bench.reporting.view import View
 from asa_bench.stats.intervals import MINIMUM_SEEDS, Estimate, t_interval
 

@@ -11,25 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from asa_bench.reporting.attention_rows import CLEAN, MASK, by_layer, conditions, rows_of
 from asa_bench.reporting.drawing import INK, Plot, colour, marker, short, tidy
 from asa_bench.reporting.formats import listed, number
 from asa_bench.reporting.view import View
 
-MASK, CLEAN = "mask", "clean"
-
 INTERVALS = "95 % intervals over examples, from the lowest to the highest of all seeds"
-
-
-def by_layer(view: View, kind: str, defence: str, condition: str) -> pd.Series:
-    """A view's values by layer, mean over seeds."""
-    return rows_of(view, kind, defence, condition).groupby("layer")["value"].mean().astype(float)
-
-
-def rows_of(view: View, kind: str, defence: str, condition: str) -> pd.DataFrame:
-    """A view's rows of one defence under one condition."""
-    rows = view.views
-    found: pd.DataFrame = rows[(rows["view"] == kind) & (rows["defence"] == defence) & (rows["condition"] == condition)]
-    return found
 
 
 def _band(axes: Axes, view: View, kind: str, defence: str, condition: str, of: str) -> None:
@@ -37,13 +24,6 @@ def _band(axes: Axes, view: View, kind: str, defence: str, condition: str, of: s
     layers = rows_of(view, kind, defence, condition).groupby("layer")
     low, high = layers["low"].min().astype(float), layers["high"].max().astype(float)
     axes.fill_between(low.index, low, high, color=of, alpha=0.12, linewidth=0)
-
-
-def conditions(view: View, kind: str, defence: str) -> list[str]:
-    """Conditions of a view: radii from small to large, then ASA's mask."""
-    found = view.views[(view.views["view"] == kind) & (view.views["defence"] == defence)]["condition"].unique()
-    radii = sorted((c for c in found if c not in (MASK, CLEAN)), key=lambda name: float(name.split()[-1]))
-    return [*(c for c in (CLEAN,) if c in found), *radii, *(c for c in (MASK,) if c in found)]
 
 
 def keyword_attention(view: View) -> Plot | None:

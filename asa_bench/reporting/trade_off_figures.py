@@ -6,8 +6,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, NullLocator, ScalarFormatter, StrMethodFormatter
 
-from asa_bench.reporting.accuracy_tables import CLEAN, ROBUST, WORST, span
+from asa_bench.reporting.accuracy_tables import CLEAN
 from asa_bench.reporting.cost_tables import training_times
+from asa_bench.reporting.curve_points import curve_points, curve_terms, robust_metric
 from asa_bench.reporting.drawing import INK, Plot, beside, colour, marker, short, tidy
 from asa_bench.reporting.formats import listed, number, percent
 from asa_bench.reporting.view import View
@@ -57,13 +58,6 @@ def pareto(view: View) -> Plot | None:
     )
 
 
-def robust_metric(view: View) -> tuple[str | None, str | None]:
-    """Metric and attack that stand for robustness: the worst case, or the only attack."""
-    if not view.text_attacks:
-        return None, None
-    return (WORST, None) if len(view.text_attacks) > 1 else (ROBUST, view.text_attacks[0])
-
-
 def frontier(points: dict[str, tuple[float, float]]) -> list[str]:
     """Names of the points ``(cost, value)`` that none of at most the same cost exceeds, by rising cost."""
     best: list[str] = []
@@ -102,28 +96,6 @@ def learning_curve(view: View) -> Plot | None:
         f"Line charts of accuracy over training examples for {listed(names)}.",
         figure,
     )
-
-
-def curve_terms(view: View) -> str:
-    """What the points of the learning curve are."""
-    rows = view.curves[view.curves["metric"].isin([ROBUST, WORST]) & view.curves["seed"].notna()]
-    attacked = f", attacked on {span({int(n) for n in rows['n']})} examples without controls" if len(rows) else ""
-    return f"The comparison with other numbers of training examples and as many optimizer steps{attacked}"
-
-
-def curve_points(
-    view: View, defence: str, metric: str | None, attack: str | None
-) -> dict[int, tuple[float, float, float]]:
-    """Value and bounds by the number of training examples, over seeds, or of the only seed."""
-    rows = view.curves[(view.curves["defence"] == defence) & (view.curves["metric"] == metric)]
-    rows = rows[rows["attack"].isna() if attack is None else rows["attack"] == attack].dropna(subset=["value"])
-    found = {}
-    for size in sorted(rows["train_examples"].unique()):
-        group = rows[rows["train_examples"] == size]
-        row = (group[group["seed"].isna()] if group["seed"].isna().any() else group).iloc[0]
-        low, high = (row["value"] if row[["low", "high"]].isna().any() else row[key] for key in ("low", "high"))
-        found[int(size)] = (float(row["value"]), float(low), float(high))
-    return found
 
 
 def _multiples(axes: Axes) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from asa_bench.reporting.attention_rows import final_ratios, ratio_columns
 from asa_bench.reporting.drawing import INK, Plot, colour, short, tidy
 from asa_bench.reporting.formats import listed, percent
 from asa_bench.reporting.view import View
 
-_LAYER = re.compile(r"masked_ratio_(\d+)")
 _MOST_POINTS = 600
 """Points of a curve: more than a figure can show only make its file large."""
 
@@ -49,23 +48,6 @@ def losses(view: View) -> Plot | None:
         f"Line charts of training loss over optimizer steps: {listed(ends)}.",
         figure,
     )
-
-
-def ratio_columns(view: View, defence: str) -> dict[int, str]:
-    """The columns of a defence's masked ratio, by layer."""
-    rows = view.training[view.training["defence"] == defence]
-    found = {int(m[1]): column for column in rows.columns if (m := _LAYER.fullmatch(column))}
-    return {layer: found[layer] for layer in sorted(found) if rows[found[layer]].notna().any()}
-
-
-def final_ratios(view: View) -> dict[str, dict[int, float | None]]:
-    """Masked ratio by layer at the end of training, for each defence that masks."""
-    found = {}
-    for name in view.defences:
-        rows = view.training[view.training["defence"] == name]
-        if columns := ratio_columns(view, name):
-            found[name] = {layer: _final(rows, column) for layer, column in columns.items()}
-    return found
 
 
 def masked_ratio(view: View) -> Plot | None:
@@ -145,11 +127,3 @@ def _thin(x: pd.Series, y: pd.Series) -> tuple[np.ndarray, np.ndarray]:
 def _ends(rows: pd.DataFrame, name: str) -> tuple[float, float]:
     smooth = [_smooth(seed["loss"]) for _, seed in rows[rows["defence"] == name].groupby("seed")]
     return float(np.mean([s.iloc[0] for s in smooth])), float(np.mean([s.iloc[-1] for s in smooth]))
-
-
-def _final(rows: pd.DataFrame, column: str) -> float | None:
-    """Mean over the last 10 % of the steps (at least one) of all seeds."""
-    steps = np.sort(rows["step"].dropna().unique())
-    last = steps[-max(len(steps) // 10, 1) :]
-    values = rows.loc[rows["step"].isin(last), column].dropna()
-    return float(values.mean()) if len(values) else None

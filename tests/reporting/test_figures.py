@@ -9,10 +9,10 @@ from matplotlib.image import imread
 
 from asa_bench.records.store import Run
 from asa_bench.reporting.attention_figures import heat_maps
+from asa_bench.reporting.attention_rows import final
 from asa_bench.reporting.drawing import MARKERS, PALETTE, colour, marker
 from asa_bench.reporting.figures import figures
 from asa_bench.reporting.trade_off_figures import frontier
-from asa_bench.reporting.training_figures import _final
 from asa_bench.reporting.view import View, views
 
 from .conftest import EFFORT, MakeRun
@@ -119,5 +119,5 @@ def test_a_heat_map_has_first_and_last_layer_of_baseline_and_asa_with_and_withou
 
 def test_the_final_ratio_is_the_mean_of_the_last_tenth() -> None:
     rows = pd.DataFrame({"step": range(20), "masked_ratio_0": [0.0] * 18 + [0.4, 0.6]})
-    assert _final(rows, "masked_ratio_0") == pytest.approx(0.5)
-    assert _final(rows.iloc[-1:], "masked_ratio_0") == pytest.approx(0.6)
+    assert final(rows, "masked_ratio_0") == pytest.approx(0.5)
+    assert final(rows.iloc[-1:], "masked_ratio_0") == pytest.approx(0.6)
