@@ -81,12 +81,14 @@ def learning_curve(view: View) -> Plot | None:
             points = curve_points(view, name, wanted, of)
             below, above = ([100 * abs(p[bound] - p[0]) for p in points.values()] for bound in (1, 2))
             axes.errorbar(
-                [size * (1 + 0.015 * position) for size in points],  # side by side, so that no bar hides another
+                [size * (1 + 0.03 * position) for size in points],  # side by side, so that no bar hides another
                 [100 * value for value, _, _ in points.values()], yerr=[below, above], clip_on=False,
                 color=colour(position), marker=marker(position), markersize=4.5, linewidth=1.4, elinewidth=0.7,
                 label=short(name),
             )  # fmt: skip
         axes.set_ylabel(label)
+        if wanted != CLEAN:  # clean accuracies lie close together, far from 0
+            axes.set_ylim(bottom=0)
         _sizes(axes, sorted({size for name in names for size in curve_points(view, name, wanted, of)}))
     figure.legend(*grid[0].get_legend_handles_labels(), loc="outside right upper", labelcolor=INK)
     return Plot(
@@ -112,7 +114,6 @@ def _sizes(axes: Axes, sizes: list[int]) -> None:
     axes.set_xticks(sizes)
     axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_ylim(bottom=0)
     tidy(axes)
 
 
