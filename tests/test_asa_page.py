@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import pandas as pd
 
@@ -16,13 +15,13 @@ from asa_bench.reporting.cost_tables import training_times
 from asa_bench.reporting.curve_points import curve_points
 from asa_bench.reporting.formats import points
 from asa_bench.reporting.merging import merged
-from asa_bench.reporting.tables import Cell, Column, Table, percentage, plain, to_markdown, words
+from asa_bench.reporting.tables import Cell, Column, Table, percentage, plain, words
 from asa_bench.reporting.view import View, views
 from asa_bench.stats.intervals import Estimate
 from asa_bench.stats.metrics import TEST
 from asa_bench.stats.paired import combine_seeds, paired
+from tests.test_readme import ROOT, body
 
-ROOT = Path(__file__).parents[1]
 ASA = ("asa", "asa-ratio")
 
 
@@ -140,11 +139,6 @@ def shown() -> dict[str, Table]:
         "cost": cost(view),
     }
     return {name: Table(name, "", "", table.columns, table.rows) for name, table in tables.items()}
-
-
-def body(table: Table) -> str:
-    """A table as Markdown, without its caption."""
-    return to_markdown(table).partition("\n\n")[2]
 
 
 def test_the_tables_of_the_page_are_those_of_the_committed_runs() -> None:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import pandas as pd
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from asa_bench.core.validation import Settings
@@ -120,8 +121,11 @@ def doubled(batch: Batch) -> dict[str, Tensor]:
 
 def embedded_inputs(model: Any, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
     """Word embeddings ``(B, L, H)`` of the batch, before positions and LayerNorm, and the other inputs."""
-    others = {name: tensor for name, tensor in inputs_of(batch).items() if name != "input_ids"}
-    return model.get_input_embeddings()(batch["input_ids"]), others
+    return model.get_input_embeddings()(batch["input_ids"]), _besides_ids(batch)
+
+
+def _besides_ids(batch: Batch) -> dict[str, Tensor]:
+    return {name: tensor for name, tensor in inputs_of(batch).items() if name != "input_ids"}
 
 
 @contextmanager
@@ -144,9 +148,18 @@ def perturbed(model: Any, batch: Batch, delta: Tensor, embeddings: Tensor | None
     """
     if embeddings is None:
         embeddings, _ = embedded_inputs(model, batch)
-    others = {name: tensor for name, tensor in inputs_of(batch).items() if name != "input_ids"}
+    others = _besides_ids(batch)
     shift = delta * batch["attention_mask"].unsqueeze(-1)
     return model(inputs_embeds=embeddings + shift, **others, **options)
+
+
+def backward_at(model: Any, batch: Batch, delta: Tensor, embeddings: Tensor, parts: int) -> tuple[float, Tensor]:
+    """A ``parts``-th of the loss under ``delta`` ``(B, L, H)``, added to the parameters' gradient; and δ's gradient."""
+    delta.requires_grad_()
+    loss = F.cross_entropy(perturbed(model, batch, delta, embeddings).logits, batch["labels"]) / parts
+    loss.backward()
+    assert delta.grad is not None
+    return number(loss), delta.grad
 
 
 def number(value: Tensor) -> float:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch.nn.functional as F
 from pydantic import Field
 from typing_extensions import override
 
 from asa_bench.core.validation import Settings
 from asa_bench.defences import perturbation
-from asa_bench.defences.base import Batch, Defence, Losses, looked_up_once, number, perturbed
+from asa_bench.defences.base import Batch, Defence, Losses, backward_at, looked_up_once
 
 
 class FreeLBSettings(Settings):
@@ -47,12 +46,8 @@ class FreeLB(Defence[FreeLBSettings]):
         with looked_up_once(model, batch) as embeddings:  # (B, L, H)
             delta = perturbation.start(embeddings.detach(), batch["attention_mask"], settings.init_magnitude)
             for step in range(settings.steps):
-                delta.requires_grad_()
-                logits = perturbed(model, batch, delta, embeddings).logits  # (B, labels)
-                loss = F.cross_entropy(logits, batch["labels"]) / settings.steps
-                loss.backward()
-                total += number(loss)
+                loss, gradient = backward_at(model, batch, delta, embeddings, settings.steps)
+                total += loss
                 if step + 1 < settings.steps:
-                    assert delta.grad is not None
-                    delta = perturbation.ascend(delta, delta.grad, settings.step_size, settings.max_norm)
+                    delta = perturbation.ascend(delta, gradient, settings.step_size, settings.max_norm)
         return {"loss": total}

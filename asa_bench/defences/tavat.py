@@ -16,14 +16,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 from typing_extensions import override
 
 from asa_bench.core.validation import Settings
 from asa_bench.defences import perturbation
-from asa_bench.defences.base import Batch, Defence, Losses, looked_up_once, number, perturbed
+from asa_bench.defences.base import Batch, Defence, Losses, backward_at, looked_up_once
 
 
 class TAVATSettings(Settings):
@@ -72,14 +71,10 @@ class TAVAT(Defence[TAVATSettings]):
             example = perturbation.start(embeddings.detach(), mask, settings.init_magnitude)
             example, token = self._within(example, self._table[ids] * mask.unsqueeze(-1))
             for step in range(settings.steps):
-                delta = (example + token).requires_grad_()
-                logits = perturbed(model, batch, delta, embeddings).logits  # (B, labels)
-                loss = F.cross_entropy(logits, batch["labels"]) / settings.steps
-                loss.backward()
-                total += number(loss)
+                loss, gradient = backward_at(model, batch, example + token, embeddings, settings.steps)
+                total += loss
                 if step + 1 < settings.steps:
-                    assert delta.grad is not None
-                    example, token = self._ascend(example, token, delta.grad)
+                    example, token = self._ascend(example, token, gradient)
         self._remember(ids, mask, token)
         return {"loss": total}
 
