@@ -135,6 +135,7 @@ def finish(plan: Plan, directory: RunDirectory, info: dict[str, Any]) -> Run:
     cells = [_cell_record(cell, directory) for cell in plan.cells]
     floors = {task: plan.floor(task) for task in plan.tasks}
     warnings = [*_failures(cells), *under_floor(tables["predictions"], floors), *map(_invalidity, invalid)]
+    warnings += _unlike_hardware(cells)
     ended = {"end": info["end"] or now(), "warnings": warnings, "invalid": invalid, "cells": cells}
     write_json(directory.path / "run.json", {**info, **ended})
     write_cards(plan, directory, metrics)
@@ -259,7 +260,7 @@ def _cell_record(cell: Cell, directory: RunDirectory) -> dict[str, Any]:
     state = directory.state(cell.name)
     status = directory.status(cell.name, cell.key)
     columns = {"kind": cell.kind, **cell.columns, "attack": cell.attack, "portion": cell.portion}
-    ended = {key: state.get(key) for key in ("seconds", "error", "versions")}
+    ended = {key: state.get(key) for key in ("seconds", "error", "versions", "hardware")}
     ended |= {key: state[key] for key in RECORDED if key in state}
     return {**columns, "status": status, **ended}
 
@@ -276,3 +277,24 @@ def _failures(cells: Sequence[Mapping[str, Any]]) -> list[str]:
 def _invalidity(entry: Mapping[str, str]) -> str:
     where = f"attack {entry['attack']} on {entry['task']} with {entry['encoder']}"
     return f"{where} is invalid: {entry['reason']}; it says nothing about robustness"
+
+
+TIMING = ("processor", "cores", "gpu")
+"""Of a machine's hardware, what its times depend on most."""
+
+
+def _unlike_hardware(cells: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """A sentence for each seed whose defences, compared by the time of their training, had unlike machines."""
+    machines: dict[tuple[Any, ...], dict[tuple[Any, ...], None]] = {}
+    for cell in cells:
+        known = cell.get("hardware")  # runs of earlier versions do not say
+        if cell["kind"] == "train" and cell["portion"] is None and known:
+            place = cell["task"], cell["encoder"], cell["seed"]
+            machines.setdefault(place, {})[tuple(known.get(key) for key in TIMING)] = None
+    for (task, encoder, seed), found in machines.items():
+        if len(found) > 1:
+            names = "; ".join(f"{gpu or processor}, {cores} cores" for processor, cores, gpu in found)
+            yield (
+                f"seed {seed} on {task} with {encoder} was trained on unlike hardware ({names}): times of training "
+                "are not to be compared"
+            )

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from asa_bench.core.environment import versions
+from asa_bench.core.environment import hardware, versions
 from asa_bench.core.errors import one_line
 from asa_bench.core.files import DISK_ERRORS, write_text
 from asa_bench.model_cells import ROWS, ModelCells
@@ -82,7 +82,7 @@ class CellRunner:
             write_text(folder / "error.txt", traceback.format_exc())
             state |= {"status": "failed", "error": one_line(error)}
         state["seconds"] = round(time.perf_counter() - started, 3)
-        self._directory.end(cell.name, {**state, "versions": versions()})
+        self._directory.end(cell.name, {**state, "versions": versions(), "hardware": hardware()})
         if state["status"] == "done":
             (folder / ROWS).unlink(missing_ok=True)
         self._progress.finish(cell, state["status"], state["seconds"], state["error"])

@@ -271,6 +271,22 @@ def test_a_model_under_the_floor_is_warned_of(tiny_suite: dict[str, Any], tmp_pa
     ]
 
 
+def test_trainings_on_unlike_hardware_are_warned_of(tiny_suite: dict[str, Any], tmp_path: Path) -> None:
+    small = copy.deepcopy(tiny_suite) | {"attack": []}
+    here = run(small, tmp_path / "run")
+    assert here.info["warnings"] == []
+    record = here.path / "cells/train/reviews/tiny-bert/asa-ratio/0/cell.json"
+    state = json.loads(record.read_text(encoding="utf-8"))
+    assert state["hardware"] == here.info["hardware"]
+    state["hardware"] |= {"processor": "Another", "cores": 3}  # as if the first sitting had been elsewhere
+    record.write_text(json.dumps(state), encoding="utf-8")
+    own = here.info["hardware"]
+    assert run(small, tmp_path / "run").info["warnings"] == [
+        f"seed 0 on reviews with tiny-bert was trained on unlike hardware ({own['gpu'] or own['processor']}, "
+        f"{own['cores']} cores; {own['gpu'] or 'Another'}, 3 cores): times of training are not to be compared"
+    ]
+
+
 def test_an_attack_that_does_nothing_is_invalid_and_no_robustness(tiny_suite: dict[str, Any], tmp_path: Path) -> None:
     unseen = "bad-characters-invisible"  # the tokenizer drops its marks: no candidate moves the model
     idle = copy.deepcopy(tiny_suite)

@@ -26,6 +26,7 @@ from asa_bench.models.encoder import EncoderSettings, resolve_encoder
 from asa_bench.models.kinds import kernel
 from asa_bench.models.precision import Precision, Resolved, default_device, resolve_precision
 from asa_bench.models.score_bias import ScoreBias
+from asa_bench.records.schema import masked_ratio
 from asa_bench.tasks import Example, choose
 from asa_bench.tasks.movie_sentiment import load
 
@@ -159,7 +160,7 @@ def _trainee(
     defence: Defence[Any] = _IdleHooks(NoSettings()) if name == IDLE else build_defence(name, {}, "bench")
     if defence.source is not None:
         layers = range(ScoreBias(model, lambda layer, hidden: None).layers)
-        defence.learn_from(pd.DataFrame({f"masked_ratio_{i}": [0.2] * (WARM_UP + 1 + steps) for i in layers}))
+        defence.learn_from(pd.DataFrame({masked_ratio(i): [0.2] * (WARM_UP + 1 + steps) for i in layers}))
     defence.attach(model)
     accelerator = make_accelerator(precision)
     descent = Descent(model, defence, settings, steps)

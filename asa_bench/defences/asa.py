@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Literal, Self
 
 import torch
@@ -21,11 +22,15 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from typing_extensions import override
 
-from asa_bench.core.errors import AsaBenchError
+from asa_bench.core.errors import InputError
 from asa_bench.core.validation import Settings
 from asa_bench.defences.base import Batch, Losses, number
 from asa_bench.defences.consistency import MASKED, Masking, kept_shares
-from asa_bench.models.score_bias import Adjustment
+from asa_bench.models.score_bias import Adjustment, attention_layers
+
+ADDITIVE = ("roberta", "xlm-roberta")
+"""Model types whose masked scores the authors' code lowers by the constant; BERT's it *sets* to it, and so does
+``leaks`` those of all other encoders."""
 
 
 class ASASettings(Settings):
@@ -42,7 +47,7 @@ class ASASettings(Settings):
     """Mask just this share of each example's units in each layer, the lowest scored ones, in place of a penalty: the
     paper's hard constraint. Units of one score share their fate, so that in bf16 it may be a little more."""
     binarisation: Literal["deterministic", "gumbel"] = "deterministic"
-    """*gumbel* adds logistic noise to the scores, as the paper says; in the authors' code the noise cancels out."""
+    """*gumbel* adds logistic noise to the scores; the authors' code writes such a term and subtracts it again."""
     mask_scope: Literal["shared", "per-head"] = "shared"
     """One mask for all heads of a layer, or one for each."""
     protect_special: bool = False
@@ -112,13 +117,22 @@ class ASA(Masking[ASASettings]):
     Settings = ASASettings
 
     @override
+    def check_encoder(self, folder: Path) -> None:
+        self._chosen_of(attention_layers(folder))
+
+    def _chosen_of(self, layers: int) -> tuple[int, ...]:
+        """The layers to mask in an encoder that has so many."""
+        chosen = tuple(range(layers)) if self.settings.layers is None else self.settings.layers
+        if not set(chosen) <= set(range(layers)):
+            raise InputError(f"layers: expected 0 to {layers - 1} for this encoder, got {list(chosen)}")
+        return chosen
+
+    @override
     def attach(self, model: nn.Module) -> None:
         super().attach(model)
         config: Any = model.config
-        layers = range(self._scores.layers)
-        self._layers = tuple(layers) if self.settings.layers is None else self.settings.layers
-        if not set(self._layers) <= set(layers):
-            raise AsaBenchError(f"layers: expected 0 to {layers[-1]} for this encoder, got {list(self._layers)}")
+        self._layers = self._chosen_of(self._scores.layers)
+        self._sets_scores = self.settings.leaks and config.model_type not in ADDITIVE
         heads = config.num_attention_heads if self.settings.mask_scope == "per-head" else 1
         std = getattr(config, "initializer_range", 0.02)
         adversaries = {str(layer): Adversary(config.hidden_size, heads, std) for layer in self._layers}
@@ -192,9 +206,8 @@ class ASA(Masking[ASASettings]):
     @override
     def _disturbance(self, layer: int, hidden: Tensor) -> Adjustment | None:
         change = super()._disturbance(layer, hidden)
-        if change is None or change.bias is None or not self.settings.leaks:
+        if change is None or change.bias is None or not self._sets_scores:
             return change
-        # The authors set a masked unit's score to the constant, where the mended mask adds to it.
         return Adjustment(change.bias, factor=(change.bias >= 0).to(change.bias.dtype))
 
 

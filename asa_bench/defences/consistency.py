@@ -17,7 +17,8 @@ from typing_extensions import override
 
 from asa_bench.core.validation import Settings
 from asa_bench.defences.base import Batch, Defence, Losses, doubled, number
-from asa_bench.models.score_bias import Adjustment, ScoreBias, check_attention
+from asa_bench.models.score_bias import Adjustment, ScoreBias, attention_layers
+from asa_bench.records.schema import masked_ratio
 
 S = TypeVar("S", bound=Settings)
 
@@ -30,7 +31,7 @@ class Consistency(Defence[S]):
 
     @override
     def check_encoder(self, folder: Path) -> None:
-        check_attention(folder)
+        attention_layers(folder)
 
     @override
     def attach(self, model: nn.Module) -> None:
@@ -136,7 +137,7 @@ class Masking(Consistency[S]):
     def _columns(self, penalty: Tensor) -> Losses:
         """Share of the units that were masked, per layer."""
         return {
-            f"masked_ratio_{layer}": number(1 - kept_shares(keep, self._units(layer)).mean())
+            masked_ratio(layer): number(1 - kept_shares(keep, self._units(layer)).mean())
             for layer, keep in sorted(self._kept.items())
         }
 

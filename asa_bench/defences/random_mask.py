@@ -6,7 +6,6 @@ ASA does better is its choice of the units.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,8 +19,7 @@ from asa_bench.core.errors import InputError
 from asa_bench.core.validation import NAME, Settings
 from asa_bench.defences.base import Batch, Defence
 from asa_bench.defences.consistency import Masking
-
-_COLUMN = re.compile(r"masked_ratio_(\d+)")
+from asa_bench.records.schema import masked_ratios
 
 
 class RandomMaskSettings(Settings):
@@ -58,10 +56,9 @@ class RandomMask(Masking[RandomMaskSettings]):
 
     @override
     def learn_from(self, training: pd.DataFrame) -> None:
-        columns = {int(m[1]): column for column in training.columns if (m := _COLUMN.fullmatch(column))}
-        masked = training[[columns[layer] for layer in sorted(columns)]]
-        self._layers = sorted(columns)
-        self._ratios = masked.to_numpy(dtype=float).tolist()
+        columns = masked_ratios(training.columns)
+        self._layers = list(columns)
+        self._ratios = training[list(columns.values())].to_numpy(dtype=float).tolist()
         self._step = 0
 
     @override

@@ -123,8 +123,8 @@ def attention_modules(model: nn.Module) -> Iterable[nn.Module]:
 
 
 @lru_cache
-def check_attention(folder: Path) -> None:
-    """Find out, from its configuration alone, whether the scores of the encoder in ``folder`` can be changed.
+def attention_layers(folder: Path) -> int:
+    """Number of layers whose scores can be changed in the encoder in ``folder``, from its configuration alone.
 
     Raises:
         InputError: as :class:`ScoreBias` does.
@@ -133,7 +133,7 @@ def check_attention(folder: Path) -> None:
 
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     with torch.device("meta"):
-        ScoreBias(AutoModel.from_config(config), lambda layer, hidden: None)
+        return ScoreBias(AutoModel.from_config(config), lambda layer, hidden: None).layers
 
 
 def _refuse_reentrant(model: nn.Module) -> None:
@@ -196,6 +196,8 @@ class _Adjust(TorchFunctionMode):
 
 
 def _additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """``mask`` as what is added to scores of ``dtype``, finite: a narrower type rounds float32's minimum to −∞."""
+    lowest = torch.finfo(dtype).min
     if mask.dtype != torch.bool:
-        return mask.to(dtype)
-    return torch.zeros_like(mask, dtype=dtype).masked_fill(~mask, torch.finfo(dtype).min)
+        return mask.to(dtype).clamp_min(lowest)
+    return torch.zeros_like(mask, dtype=dtype).masked_fill(~mask, lowest)

@@ -23,13 +23,12 @@ from asa_bench.defences.asa import ASA
 from asa_bench.defences.base import Batch, embedded_inputs, inputs_of, perturbed
 from asa_bench.defences.training import labelled_rows
 from asa_bench.models.classifier import Classifier
+from asa_bench.records.schema import CLEAN, MASK
 from asa_bench.stats.intervals import mean
 from asa_bench.tasks import Example
 
 REVISION = 3
 """Raised whenever a change here changes the views: it is part of their cells' keys."""
-
-CLEAN, MASK = "clean", "mask"
 
 BATCH = 16
 """Examples per forward pass."""

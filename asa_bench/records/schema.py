@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -78,9 +79,13 @@ VIEWS = pa.schema(
         ("n", pa.int64()),
     ]
 )
-"""Attention views of a model, mean over examples. ``view``: *keywords* (attention on keywords, as a multiple of what
-chance gives), *divergence* (of a layer's attention from the clean pass: Jensen–Shannon, nats), *prediction* (KL from
-the clean prediction, nats; layer null). ``condition``: *clean*, *mask* (ASA's), *radius r* (word embeddings moved)."""
+"""Attention views of a model, mean over examples. ``view``: *keywords* and *other-words* (attention on them, as a
+multiple of what chance gives), *divergence* (of a layer's attention from the clean pass: Jensen–Shannon, nats),
+*prediction* (KL from the clean prediction, nats; layer null). ``condition``: *clean*, *mask* (ASA's), *radius r* (word
+embeddings moved)."""
+
+CLEAN, MASK = "clean", "mask"
+"""Conditions of views that have no radius."""
 
 MAPS = pa.schema(
     [
@@ -156,6 +161,20 @@ CALIBRATION = pa.schema([*_CELL_FIELDS, ("temperature", pa.float64()), ("validat
 
 TRAINING = pa.schema([*_CELL_FIELDS, ("step", pa.int64()), ("loss", pa.float64()), ("seconds", pa.float64())])
 """One row per optimizer step, with further float columns of the method's own."""
+
+_MASKED_RATIO = re.compile(r"masked_ratio_(\d+)")
+
+
+def masked_ratio(layer: int) -> str:
+    """The column of ``training`` with the share of a layer's units that a method masked."""
+    return f"masked_ratio_{layer}"
+
+
+def masked_ratios(columns: Iterable[str]) -> dict[int, str]:
+    """Those of ``columns`` that are masked shares, by layer."""
+    found = {int(match[1]): column for column in columns if (match := _MASKED_RATIO.fullmatch(column))}
+    return dict(sorted(found.items()))
+
 
 RESULTS = pa.schema(
     [

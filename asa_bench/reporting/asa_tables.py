@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import fmean
 
+from asa_bench.records import schema
 from asa_bench.reporting.accuracy_tables import CLEAN
-from asa_bench.reporting.attention_rows import CLEAN as CLEAN_PASS
 from asa_bench.reporting.attention_rows import by_layer, conditions, final_ratios, rows_of
 from asa_bench.reporting.curve_points import curve_points, curve_terms, robust_metric
 from asa_bench.reporting.tables import Cell, Column, Table, percentage, plain, words
@@ -93,9 +93,9 @@ def _prediction(view: View, defence: str, condition: str) -> Cell:
 
 def _difference(view: View, kind: str, defence: str, condition: str) -> Cell:
     """Attention of a kind, mean over layers, less that of the baseline's clean pass with the same seeds."""
-    if (defence, condition) == (view.baseline, CLEAN_PASS):
+    if (defence, condition) == (view.baseline, schema.CLEAN):
         return plain(None)
-    sides = (rows_of(view, kind, *side) for side in ((defence, condition), (str(view.baseline), CLEAN_PASS)))
+    sides = (rows_of(view, kind, *side) for side in ((defence, condition), (str(view.baseline), schema.CLEAN)))
     ours, theirs = (side.groupby("seed")["value"].mean() for side in sides)
     by_seed = (ours - theirs).dropna().tolist()
     if not by_seed:

@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from asa_bench.reporting.attention_rows import CLEAN, MASK, by_layer, conditions, rows_of
+from asa_bench.records.schema import CLEAN, MASK
+from asa_bench.reporting.attention_rows import by_layer, conditions, rows_of
 from asa_bench.reporting.drawing import INK, Plot, colour, marker, short, tidy
 from asa_bench.reporting.formats import listed, number
 from asa_bench.reporting.view import View

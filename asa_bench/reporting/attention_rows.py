@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pandas as pd
 
+from asa_bench.records.schema import CLEAN, MASK, masked_ratios
 from asa_bench.reporting.view import View
-
-MASK, CLEAN = "mask", "clean"
-
-_LAYER = re.compile(r"masked_ratio_(\d+)")
 
 
 def by_layer(view: View, kind: str, defence: str, condition: str) -> pd.Series:
@@ -36,8 +31,7 @@ def conditions(view: View, kind: str, defence: str) -> list[str]:
 def ratio_columns(view: View, defence: str) -> dict[int, str]:
     """The columns of a defence's masked ratio, by layer."""
     rows = view.training[view.training["defence"] == defence]
-    found = {int(m[1]): column for column in rows.columns if (m := _LAYER.fullmatch(column))}
-    return {layer: found[layer] for layer in sorted(found) if rows[found[layer]].notna().any()}
+    return {layer: column for layer, column in masked_ratios(rows.columns).items() if rows[column].notna().any()}
 
 
 def final_ratios(view: View) -> dict[str, dict[int, float | None]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from asa_bench.core.seeding import seed_everything
 from asa_bench.defences import build_defence
-from asa_bench.defences.base import inputs_of
+from asa_bench.defences.base import doubled, inputs_of
 from asa_bench.models.score_bias import ScoreBias
 from tests.models.families import CASES, padded_batch, tiny
 
@@ -21,9 +22,9 @@ LENGTHS = {"padded": (9, 6, 7), "whole": (8, 8, 8)}
 SCOPES = ("shared", "per-head")
 
 
-def attached(model: Any, **settings: Any) -> Any:
+def attached(model: Any, method: str = "asa", **settings: Any) -> Any:
     seed_everything(0)
-    defence = build_defence("asa", settings, "test")
+    defence = build_defence(method, settings, "test")
     defence.attach(model)
     return defence
 
@@ -72,11 +73,10 @@ def test_attention_is_exactly_zero_where_masked_and_nowhere_else(
     model = tiny(family, attention)
     batch = padded_batch(model, LENGTHS[lengths])
     defence = attached(model, mask_scope=scope)
-    doubled = {name: torch.cat([tensor, tensor]) for name, tensor in inputs_of(batch).items()}
     clean = probabilities(model, inputs_of(batch))
     defence._begin(batch)
     with defence._scores:
-        found = probabilities(model, doubled)
+        found = probabilities(model, doubled(batch))
     assert len(found) == len(clean) == len(defence._kept) == defence._scores.layers
     for layer, both in enumerate(found):
         above, below = both.chunk(2)
@@ -87,6 +87,55 @@ def test_attention_is_exactly_zero_where_masked_and_nowhere_else(
         assert below[(~keep | ~reachable) & in_use].abs().max() == 0
         assert (below[keep & reachable & in_use] > 0).all()
         assert (~keep & in_use).any()
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+@pytest.mark.parametrize("lengths", LENGTHS)
+@pytest.mark.parametrize(("family", "attention"), CASES)
+def test_clean_logits_are_those_of_a_plain_pass_beside_masked_ones(
+    family: str, attention: str, lengths: str, scope: str
+) -> None:
+    model = tiny(family, attention)
+    batch = padded_batch(model, LENGTHS[lengths])
+    defence = attached(model, mask_scope=scope)
+    defence._begin(batch)
+    with defence._scores:
+        clean, masked = model(**doubled(batch)).logits.chunk(2)
+    plain = model(**inputs_of(batch)).logits
+    assert torch.allclose(clean, plain, rtol=0, atol=1e-12)
+    assert not torch.allclose(masked, plain, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(("family", "attention"), CASES)
+def test_units_are_the_pairs_that_attend_to_each_other(family: str, attention: str) -> None:
+    """Neither padding nor, in ModernBERT's local layers, what lies out of the window."""
+    model = tiny(family, attention, torch.float32)  # in float64 ModernBERT's eager attention gives NaN out of padding
+    batch = padded_batch(model, (14, 9))
+    defence = attached(model)
+    defence._begin(batch)
+    queries = batch["attention_mask"].bool()[:, None, :, None]
+    for layer, attended in enumerate(probabilities(model, inputs_of(batch))):
+        assert torch.equal(defence._units(layer).bool().expand_as(attended), (attended > 0) & queries)
+
+
+@pytest.mark.parametrize("method", ["asa", "asa-official", "smoothing-bias"])
+@pytest.mark.parametrize(("family", "attention"), CASES)
+def test_bf16_keeps_to_full_precision(family: str, attention: str, method: str) -> None:
+    """Padding's lowest score becomes −∞ when it is rounded to bf16: times 0, or in all of a row, that is no number."""
+
+    def clean_loss(autocast: bool) -> float:
+        model = tiny(family, attention, torch.float32)
+        defence, batch = attached(model, method), padded_batch(model, (14, 6))
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            losses = defence.backward(model, batch)
+        gradients = [p.grad for p in [*model.parameters(), *defence.parameters()] if p.grad is not None]
+        assert all(gradient.isfinite().all() for gradient in gradients)
+        assert math.isfinite(losses["divergence"])
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast), defence.disturbing(model, batch):
+            assert model(**inputs_of(batch)).logits.isfinite().all()
+        return float(losses["loss"])
+
+    assert clean_loss(autocast=True) == pytest.approx(clean_loss(autocast=False), rel=0.02)
 
 
 @pytest.mark.parametrize("scope", SCOPES)

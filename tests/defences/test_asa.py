@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from typing_extensions import override
 
-from asa_bench.core.errors import AsaBenchError, InputError
+from asa_bench.core.errors import InputError
 from asa_bench.core.seeding import seed_everything
 from asa_bench.defences import build_defence, consistency
 from asa_bench.defences.asa import ASA, Adversary, ASASettings, binarise, reverse_gradient, thresholds
@@ -17,6 +17,7 @@ from asa_bench.defences.base import inputs_of
 from asa_bench.defences.consistency import symmetric_kl
 from asa_bench.defences.training import Descent, TrainSettings
 from asa_bench.models.classifier import new_classifier
+from tests.models.families import padded_batch, tiny
 
 Batch = dict[str, Tensor]
 
@@ -49,11 +50,11 @@ def naive_units(batch: Batch, *, leaks: bool, special: bool) -> Tensor:
 def reference(
     model: Any, adversaries: Any, batch: Batch, *, heads: int = 1, leaks: bool = False, special: bool = False
 ) -> Any:
-    """ASA on BERT with explicit attention, two passes, no hooks: a naive reading of the formulas.
+    """ASA on BERT or RoBERTa with explicit attention, two passes, no hooks: a naive reading of the formulas.
 
     Returns the clean logits, the masked logits and the kept units per layer ``(B, heads, L, L)``.
     """
-    bert, present = model.bert, batch["attention_mask"][:, None, None, :].double()
+    bert, present = model.base_model, batch["attention_mask"][:, None, None, :].double()
     padding = (1 - present) * torch.finfo(torch.float64).min
 
     def split(x: Tensor, parts: int) -> Tensor:
@@ -74,13 +75,16 @@ def reference(
                     keep = keep.masked_fill(batch["special_tokens_mask"].bool()[:, None, None, :], 1.0)
                 kept.append(keep)
                 bias = (1 - keep) * -10_000.0
-                scores = scores * (bias >= 0) + bias if leaks else scores + padding + bias
+                if leaks:  # the authors' code for BERT sets masked scores, that for RoBERTa lowers them
+                    scores = (scores if model.config.model_type == "roberta" else scores * (bias >= 0)) + bias
+                else:
+                    scores = scores + padding + bias
             else:
                 scores = scores + padding
             mixed = (scores.softmax(dim=-1) @ v).transpose(1, 2).flatten(2)
             attended = layer.attention.output(mixed, hidden)
             hidden = layer.output(layer.intermediate(attended), attended)
-        return model.classifier(bert.pooler(hidden)), kept
+        return model.classifier(hidden if bert.pooler is None else bert.pooler(hidden)), kept
 
     clean, _ = encode(masked=False)
     return clean, *encode(masked=True)
@@ -123,6 +127,18 @@ def test_loss_and_all_gradients_equal_a_naive_reference(
     tiny_encoder: Any, batch: Batch, method: str, settings: dict[str, Any], attention: str
 ) -> None:
     model = new_classifier(tiny_encoder, ("neg", "pos"), seed=0, attention=attention, max_length=40)[0].eval().double()
+    check_against_reference(model, batch, method, settings)
+
+
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+@pytest.mark.parametrize("method", ["asa", "asa-official"])
+def test_roberta_equals_a_naive_reference(method: str, attention: str) -> None:
+    model = tiny("roberta", attention)
+    check_against_reference(model, padded_batch(model), method, {})
+
+
+def check_against_reference(model: Any, batch: Batch, method: str, settings: dict[str, Any]) -> None:
+    """Each term of the loss and every gradient, in a batch in which rows are masked altogether."""
     defence = attached(model, method, **settings)
     for adversary in defence._adversaries.values():
         adversary.query.bias.data += 0.3  # rows that are masked altogether, too
@@ -134,7 +150,7 @@ def test_loss_and_all_gradients_equal_a_naive_reference(
     leaks, special = method == "asa-official", defence.settings.protect_special
     heads = model.config.num_attention_heads if "mask_scope" in settings else 1
     clean, masked, kept = reference(model, defence._adversaries, batch, heads=heads, leaks=leaks, special=special)
-    assert len(kept) == len(settings.get("layers", model.bert.encoder.layer))
+    assert len(kept) == len(settings.get("layers", model.base_model.encoder.layer))
     assert any((keep.sum(dim=-1) == 0).any() for keep in kept) == (not special and "layers" not in settings)
     penalty = naive_penalty(kept, naive_units(batch, leaks=leaks, special=special), defence.settings.penalty)
     divergence = naive_divergence(clean, masked, defence.settings.divergence)
@@ -355,7 +371,7 @@ def test_a_subset_of_layers_masks_those_alone(tiny_model: Any, batch: Batch) -> 
 
 
 def test_a_layer_that_is_not_there_is_named(tiny_model: Any) -> None:
-    with pytest.raises(AsaBenchError, match=r"^layers: expected 0 to 1 for this encoder, got \[1, 2\]$"):
+    with pytest.raises(InputError, match=r"^layers: expected 0 to 1 for this encoder, got \[1, 2\]$"):
         attached(tiny_model, layers=[1, 2])
 
 

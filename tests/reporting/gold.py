@@ -68,7 +68,7 @@ def keep(run: Run) -> None:
     for name, kind in TABLES.items():
         write_table(FOLDER / f"{name}.parquet", changed.get(name, getattr(run, name)), kind)
     neutral = {name: dict.fromkeys(run.info[name], "any") for name in ("versions", "hardware", "git")}
-    cells = [{**cell, "seconds": 1.0, "versions": {}} for cell in run.info["cells"]]
+    cells = [{**cell, "seconds": 1.0, "versions": {}, "hardware": {}} for cell in run.info["cells"]]
     write_json(FOLDER / "run.json", {**run.info, **neutral, "cells": cells, "start": WHEN, "end": WHEN})
 
 
