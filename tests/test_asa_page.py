@@ -87,8 +87,8 @@ def difference(predictions: pd.DataFrame, defence: str, against: str) -> Cell:
 
 
 def moved_attention(view: View) -> Table:
-    """The report's divergence of attention, for either ASA."""
-    return of_defences(asa_tables.divergence(view), ASA)
+    """The report's divergence of attention, for both ASA variants and an ordinary model."""
+    return of_defences(asa_tables.divergence(view), ("baseline", *ASA))
 
 
 def of_defences(table: Table | None, names: tuple[str, ...]) -> Table:
@@ -125,13 +125,16 @@ def shown() -> dict[str, Table]:
     """All tables of the page, by name."""
     run, view = suite_asa()
     ratios, keywords = asa_tables.masked_ratios(view), asa_tables.keyword_attention(view)
+    passes = asa_tables.pass_divergence(view)
     assert ratios is not None
+    assert passes is not None
     assert keywords is not None
     tables = {
         "answer": comparison_table(view),
         "controls": against_controls(view),
         "clean": clean_against_controls(run, view),
         "ratios": ratios,
+        "passes": passes,
         "keywords": keywords,
         "divergence": moved_attention(view),
         "curve-clean": curve(view, CLEAN),

@@ -7,7 +7,7 @@ from statistics import fmean
 
 from asa_bench.records import schema
 from asa_bench.reporting.accuracy_tables import CLEAN
-from asa_bench.reporting.attention_rows import by_layer, conditions, final_ratios, rows_of
+from asa_bench.reporting.attention_rows import by_layer, conditions, final, final_ratios, rows_of
 from asa_bench.reporting.curve_points import curve_points, curve_terms, robust_metric
 from asa_bench.reporting.tables import Cell, Column, Table, percentage, plain, words
 from asa_bench.reporting.view import View
@@ -31,6 +31,35 @@ def masked_ratios(view: View) -> Table | None:
             for name, values in ratios.items()
         ],
     )
+
+
+def pass_divergence(view: View) -> Table | None:
+    """How far a step's disturbed prediction is from its clean one at the end of training: whether it is adverse."""
+    if "divergence" not in view.training:
+        return None
+    steps = view.training.dropna(subset=["divergence"])
+    ends = {
+        name: [value for _, rows in own.groupby("seed") if (value := final(rows, "divergence")) is not None]
+        for name in view.defences
+        if len(own := steps[steps["defence"] == name])
+    }
+    if not ends:
+        return None
+    return Table(
+        "pass-divergence",
+        "Divergence of the second pass",
+        "Divergence of a training step's disturbed prediction from its clean one, in nats, as the method learns to "
+        "lower it: mean of the last 10 % of the steps and over seeds, with a 95 % t interval over seeds from "
+        f"{MINIMUM_SEEDS} on. What an adversary disturbs should diverge more than what chance does.",
+        [Column("Defence", numeric=False), Column("Divergence", interval=True)],
+        [[words(name), _nats(by_seed)] for name, by_seed in ends.items()],
+    )
+
+
+def _nats(by_seed: Sequence[float]) -> Cell:
+    value, bounds = fmean(by_seed), t_interval(by_seed)
+    note = f"{bounds[0]:.4f} to {bounds[1]:.4f}" if bounds else ""
+    return Cell(value, f"{value:.4f}", note, *(bounds or (None, None)))
 
 
 def keyword_attention(view: View) -> Table | None:

@@ -150,6 +150,7 @@ def _tables(view: View) -> Iterator[Table]:
         cost_tables.tuning,
         asa_tables.learning_curve,
         asa_tables.masked_ratios,
+        asa_tables.pass_divergence,
         asa_tables.keyword_attention,
         asa_tables.divergence,
     )

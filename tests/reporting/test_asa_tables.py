@@ -22,6 +22,19 @@ def test_masked_ratios_of_the_methods_that_mask(make_run: MakeRun) -> None:
     assert rows[0][1:] == ["4.9", "9.8", "14.7"]
 
 
+def test_divergence_of_the_second_pass_at_the_end_of_training(make_run: MakeRun) -> None:
+    run = make_run(defences=("baseline", "asa"), seeds=(0, 1, 2), n=10)
+    assert asa_tables.pass_divergence(views(run)[0]) is None
+    last = (run.training["defence"] == "asa") & (run.training["step"] >= 54)  # of 60 steps
+    run.training.loc[run.training["defence"] == "asa", "divergence"] = 0.5
+    run.training.loc[last, "divergence"] = run.training.loc[last, "seed"].map({0: 0.01, 1: 0.02, 2: 0.03})
+    table = asa_tables.pass_divergence(views(run)[0])
+    half = 4.302652729911275 * 0.01 / 3**0.5  # Student's quantile for two degrees of freedom
+    assert texts(table) == [["asa", "0.0200"]]
+    assert table is not None
+    assert table.rows[0][1].note == f"{0.02 - half:.4f} to {0.02 + half:.4f}"
+
+
 def test_keyword_attention_by_layer_with_and_without_the_mask(make_run: MakeRun) -> None:
     rows = texts(asa_tables.keyword_attention(views(make_run(n=10, views=True))[0]))
     assert rows[0] == ["baseline", "clean", "1.20", "1.15", "1.10", "–", "–"]
