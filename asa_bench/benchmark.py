@@ -28,6 +28,7 @@ from asa_bench.reporting.validity import invalid_attacks
 from asa_bench.running import CellRunner
 from asa_bench.stages import Attacker, Progress
 from asa_bench.stats.floor import under_floor
+from asa_bench.stats.machines import unlike_hardware
 from asa_bench.stats.metrics import results
 from asa_bench.suite_file import LoadedSuite, load_suite
 from asa_bench.suite_plan import SuitePlan, make_plan
@@ -135,7 +136,7 @@ def finish(plan: Plan, directory: RunDirectory, info: dict[str, Any]) -> Run:
     cells = [_cell_record(cell, directory) for cell in plan.cells]
     floors = {task: plan.floor(task) for task in plan.tasks}
     warnings = [*_failures(cells), *under_floor(tables["predictions"], floors), *map(_invalidity, invalid)]
-    warnings += _unlike_hardware(cells)
+    warnings += unlike_hardware(cells)
     ended = {"end": info["end"] or now(), "warnings": warnings, "invalid": invalid, "cells": cells}
     write_json(directory.path / "run.json", {**info, **ended})
     write_cards(plan, directory, metrics)
@@ -277,24 +278,3 @@ def _failures(cells: Sequence[Mapping[str, Any]]) -> list[str]:
 def _invalidity(entry: Mapping[str, str]) -> str:
     where = f"attack {entry['attack']} on {entry['task']} with {entry['encoder']}"
     return f"{where} is invalid: {entry['reason']}; it says nothing about robustness"
-
-
-TIMING = ("processor", "cores", "gpu")
-"""Of a machine's hardware, what its times depend on most."""
-
-
-def _unlike_hardware(cells: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """A sentence for each seed whose defences, compared by the time of their training, had unlike machines."""
-    machines: dict[tuple[Any, ...], dict[tuple[Any, ...], None]] = {}
-    for cell in cells:
-        known = cell.get("hardware")  # runs of earlier versions do not say
-        if cell["kind"] == "train" and cell["portion"] is None and known:
-            place = cell["task"], cell["encoder"], cell["seed"]
-            machines.setdefault(place, {})[tuple(known.get(key) for key in TIMING)] = None
-    for (task, encoder, seed), found in machines.items():
-        if len(found) > 1:
-            names = "; ".join(f"{gpu or processor}, {cores} cores" for processor, cores, gpu in found)
-            yield (
-                f"seed {seed} on {task} with {encoder} was trained on unlike hardware ({names}): times of training "
-                "are not to be compared"
-            )

@@ -327,10 +327,11 @@ def _transfers(compared: Sequence[Cell], attacks: Collection[str]) -> Iterator[C
 
 def _check_defences(plan: SuitePlan, encoder: Path) -> None:
     for entry in plan.loaded.suite.defence:
-        try:
-            plan.method(entry).check_encoder(encoder)
-        except InputError as error:
-            raise InputError(f"{plan.loaded.source}: defence '{entry.name}': {error}") from None
+        for values in ({}, *entry.trials()):
+            try:
+                plan.method(entry.varied(values)).check_encoder(encoder)
+            except InputError as error:
+                raise InputError(f"{plan.loaded.source}: defence '{entry.name}': {error}") from None
 
 
 def make_plan(loaded: LoadedSuite) -> SuitePlan:

@@ -38,7 +38,7 @@ def table_of(name: str, head: str, titles: list[str], rows: list[list[Cell]]) ->
 
 
 def against_controls(view: View) -> Table:
-    """The report's primary comparisons: the worst case of either ASA less that of all that it is compared with."""
+    """The report's primary comparisons: the worst case of each ASA variant less that of all it is compared with."""
     found = compared(view)
     assert found is not None
     rows = [row for row in found.rows if row[2].text == "primary"]

@@ -218,8 +218,14 @@ def test_an_encoder_that_cannot_be_masked_is_refused_before_anything_is_trained(
 def test_a_layer_that_is_not_there_is_refused_before_anything_is_trained(
     tiny_suite: Data, refused: Callable[[Data], str]
 ) -> None:
-    deep = {**tiny_suite, "defence": [{"method": "baseline"}, {"method": "asa", "layers": [1, 2]}]}
-    assert refused(deep) == "SUITE: defence 'asa': layers: expected 0 to 1 for this encoder, got [1, 2]"
+    expected = "SUITE: defence 'asa': layers: expected 0 to 1 for this encoder, got [1, 2]"
+    deep = {"defence": [{"method": "baseline"}, {"method": "asa", "layers": [1, 2]}]}
+    assert refused({**tiny_suite, **deep}) == expected
+    tried = {
+        "defence": [{"method": "asa", "tune": {"layers": [[0], [1, 2]]}}],
+        "tune": {"criterion": "validation-loss"},
+    }
+    assert refused({**tiny_suite, **tried}) == expected
 
 
 @pytest.mark.parametrize(

@@ -28,9 +28,9 @@ from asa_bench.defences.base import Batch, Losses, number
 from asa_bench.defences.consistency import MASKED, Masking, kept_shares
 from asa_bench.models.score_bias import Adjustment, attention_layers
 
-ADDITIVE = ("roberta", "xlm-roberta")
-"""Model types whose masked scores the authors' code lowers by the constant; BERT's it *sets* to it, and so does
-``leaks`` those of all other encoders."""
+LOWERED = ("roberta", "xlm-roberta")
+"""Model types on which ``leaks`` lowers a masked score by the constant, as the authors' RoBERTa does; on all others it
+is *set* to the constant, as in their BERT."""
 
 
 class ASASettings(Settings):
@@ -116,6 +116,11 @@ class ASA(Masking[ASASettings]):
 
     Settings = ASASettings
 
+    @property
+    @override
+    def revision(self) -> int:
+        return 2 if self.settings.leaks else 1
+
     @override
     def check_encoder(self, folder: Path) -> None:
         self._chosen_of(attention_layers(folder))
@@ -132,7 +137,7 @@ class ASA(Masking[ASASettings]):
         super().attach(model)
         config: Any = model.config
         self._layers = self._chosen_of(self._scores.layers)
-        self._sets_scores = self.settings.leaks and config.model_type not in ADDITIVE
+        self._sets_scores = self.settings.leaks and config.model_type not in LOWERED
         heads = config.num_attention_heads if self.settings.mask_scope == "per-head" else 1
         std = getattr(config, "initializer_range", 0.02)
         adversaries = {str(layer): Adversary(config.hidden_size, heads, std) for layer in self._layers}

@@ -34,11 +34,13 @@ class Defence(ABC, Generic[S]):
 
     Settings: ClassVar[type[Settings]]
 
-    revision: ClassVar[int] = 1
-    """Raised whenever a change to this method alone changes trained weights: its models are then trained anew."""
-
     def __init__(self, settings: S) -> None:
         self.settings = settings
+
+    @property
+    def revision(self) -> int:
+        """Raised whenever a change to this method alone changes trained weights: its models are then trained anew."""
+        return 1
 
     def check_encoder(self, folder: Path) -> None:
         """Refuse, without loading its weights, an encoder that the method cannot work on. Default: nothing.

@@ -42,7 +42,11 @@ class TAVAT(Defence[TAVATSettings]):
     """FreeLB whose perturbations remember each token of the vocabulary."""
 
     Settings = TAVATSettings
-    revision = 2
+
+    @property
+    @override
+    def revision(self) -> int:
+        return 2
 
     @override
     def attach(self, model: nn.Module) -> None:

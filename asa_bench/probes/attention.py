@@ -23,7 +23,7 @@ from asa_bench.defences.asa import ASA
 from asa_bench.defences.base import Batch, embedded_inputs, inputs_of, perturbed
 from asa_bench.defences.training import labelled_rows
 from asa_bench.models.classifier import Classifier
-from asa_bench.records.schema import CLEAN, MASK
+from asa_bench.records.schema import CLEAN_PASS, MASKED_PASS
 from asa_bench.stats.intervals import mean
 from asa_bench.tasks import Example
 
@@ -113,11 +113,11 @@ def keyword_mask(model: Any, batch: Batch, words: Tensor, share: float) -> Tenso
 
 
 def _looks(model: Any, batch: Batch, asa: ASA | None, settings: ViewSettings) -> Iterator[tuple[str, Look]]:
-    yield CLEAN, _look(model, inputs_of(batch))
+    yield CLEAN_PASS, _look(model, inputs_of(batch))
     for radius in settings.radii:
         yield f"radius {radius:g}", _look(model, moved(model, batch, radius, settings.steps))
     if asa is not None:
-        yield MASK, _look(model, inputs_of(batch), asa.disturbing(model, batch))
+        yield MASKED_PASS, _look(model, inputs_of(batch), asa.disturbing(model, batch))
 
 
 def _look(model: Any, inputs: dict[str, Tensor], block: AbstractContextManager[Any] | None = None) -> Look:
@@ -142,16 +142,16 @@ def _measured(
     looks: dict[str, Look], batch: Batch, words: Tensor, keywords: Tensor
 ) -> Iterator[tuple[tuple[str, str, int | None], Tensor]]:
     """``(view, condition, layer)`` and its value for each example, ``(B,)``."""
-    clean, tokens = looks[CLEAN], batch["attention_mask"].bool()
+    clean, tokens = looks[CLEAN_PASS], batch["attention_mask"].bool()
     aims = {"keywords": keywords, "other-words": words & ~keywords}
     for condition, look in looks.items():
         for layer, attention in enumerate(look.attention):
-            if condition in (CLEAN, MASK):
+            if condition in (CLEAN_PASS, MASKED_PASS):
                 for view, aim in aims.items():
                     yield (view, condition, layer), attention_on(aim, attention, words, tokens)
-            if condition != CLEAN:
+            if condition != CLEAN_PASS:
                 yield ("divergence", condition, layer), js_divergence(attention, clean.attention[layer], tokens)
-        if condition != CLEAN:
+        if condition != CLEAN_PASS:
             yield ("prediction", condition, None), _kl(clean.logits, look.logits)
 
 
@@ -188,7 +188,7 @@ def _maps(
     rows = []
     for i in short:
         tokens = tokenizer.convert_ids_to_tokens(batch["input_ids"][i, : lengths[i]])
-        for condition in (CLEAN, MASK):
+        for condition in (CLEAN_PASS, MASKED_PASS):
             for layer, attention in enumerate(looks[condition].attention if condition in looks else ()):
                 cells = attention[i].mean(dim=0)[: lengths[i], : lengths[i]]
                 rows.append(

@@ -84,8 +84,8 @@ multiple of what chance gives), *divergence* (of a layer's attention from the cl
 *prediction* (KL from the clean prediction, nats; layer null). ``condition``: *clean*, *mask* (ASA's), *radius r* (word
 embeddings moved)."""
 
-CLEAN, MASK = "clean", "mask"
-"""Conditions of views that have no radius."""
+CLEAN_PASS, MASKED_PASS = "clean", "mask"
+"""Values of ``condition`` in ``VIEWS`` besides *radius r*."""
 
 MAPS = pa.schema(
     [

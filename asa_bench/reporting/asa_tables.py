@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import fmean
 
-from asa_bench.records import schema
+from asa_bench.records.schema import CLEAN_PASS
 from asa_bench.reporting.accuracy_tables import CLEAN
 from asa_bench.reporting.attention_rows import by_layer, conditions, final, final_ratios, rows_of
 from asa_bench.reporting.curve_points import curve_points, curve_terms, robust_metric
@@ -34,7 +34,7 @@ def masked_ratios(view: View) -> Table | None:
 
 
 def pass_divergence(view: View) -> Table | None:
-    """How far a step's disturbed prediction is from its clean one at the end of training: whether it is adverse."""
+    """How far apart the predictions of a step's passes are at the end of training: whether a disturbance is adverse."""
     if "divergence" not in view.training:
         return None
     steps = view.training.dropna(subset=["divergence"])
@@ -47,16 +47,17 @@ def pass_divergence(view: View) -> Table | None:
         return None
     return Table(
         "pass-divergence",
-        "Divergence of the second pass",
-        "Divergence of a training step's disturbed prediction from its clean one, in nats, as the method learns to "
-        "lower it: mean of the last 10 % of the steps and over seeds, with a 95 % t interval over seeds from "
-        f"{MINIMUM_SEEDS} on. What an adversary disturbs should diverge more than what chance does.",
+        "Divergence of the passes",
+        "What each method learns to lower besides the task's loss, in nats: mean of the last 10 % of the steps and "
+        f"over seeds, with a 95 % t interval over seeds from {MINIMUM_SEEDS} on. ASA and its controls: divergence "
+        "between the clean and the disturbed prediction, where an adversary's disturbance should do more than "
+        "chance's. R-Drop: between two passes under dropout. SMART: under its perturbation, both directions added.",
         [Column("Defence", numeric=False), Column("Divergence", interval=True)],
-        [[words(name), _nats(by_seed)] for name, by_seed in ends.items()],
+        [[words(name), _in_nats(by_seed)] for name, by_seed in ends.items()],
     )
 
 
-def _nats(by_seed: Sequence[float]) -> Cell:
+def _in_nats(by_seed: Sequence[float]) -> Cell:
     value, bounds = fmean(by_seed), t_interval(by_seed)
     note = f"{bounds[0]:.4f} to {bounds[1]:.4f}" if bounds else ""
     return Cell(value, f"{value:.4f}", note, *(bounds or (None, None)))
@@ -122,9 +123,9 @@ def _prediction(view: View, defence: str, condition: str) -> Cell:
 
 def _difference(view: View, kind: str, defence: str, condition: str) -> Cell:
     """Attention of a kind, mean over layers, less that of the baseline's clean pass with the same seeds."""
-    if (defence, condition) == (view.baseline, schema.CLEAN):
+    if (defence, condition) == (view.baseline, CLEAN_PASS):
         return plain(None)
-    sides = (rows_of(view, kind, *side) for side in ((defence, condition), (str(view.baseline), schema.CLEAN)))
+    sides = (rows_of(view, kind, *side) for side in ((defence, condition), (str(view.baseline), CLEAN_PASS)))
     ours, theirs = (side.groupby("seed")["value"].mean() for side in sides)
     by_seed = (ours - theirs).dropna().tolist()
     if not by_seed:

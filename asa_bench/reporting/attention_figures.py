@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from asa_bench.records.schema import CLEAN, MASK
+from asa_bench.records.schema import CLEAN_PASS, MASKED_PASS
 from asa_bench.reporting.attention_rows import by_layer, conditions, rows_of
 from asa_bench.reporting.drawing import INK, Plot, colour, marker, short, tidy
 from asa_bench.reporting.formats import listed, number
@@ -29,18 +29,18 @@ def _band(axes: Axes, view: View, kind: str, defence: str, condition: str, of: s
 
 def keyword_attention(view: View) -> Plot | None:
     """Attention on keywords by layer, for each defence, and under ASA's mask."""
-    names = [name for name in view.defences if len(by_layer(view, "keywords", name, CLEAN))]
+    names = [name for name in view.defences if len(by_layer(view, "keywords", name, CLEAN_PASS))]
     if not names:
         return None
     figure = Figure(figsize=(7.4, 3.6), layout="constrained")
     axes = figure.add_subplot()
     for position, name in enumerate(names):
-        clean, masked = (by_layer(view, "keywords", name, condition) for condition in (CLEAN, MASK))
+        clean, masked = (by_layer(view, "keywords", name, condition) for condition in (CLEAN_PASS, MASKED_PASS))
         axes.plot(
             clean.index, clean, color=colour(position), marker=marker(position), markersize=4.5, linewidth=1.4,
             label=short(name),
         )  # fmt: skip
-        _band(axes, view, "keywords", name, CLEAN, colour(position))
+        _band(axes, view, "keywords", name, CLEAN_PASS, colour(position))
         if len(masked):
             axes.plot(
                 masked.index,
@@ -50,12 +50,12 @@ def keyword_attention(view: View) -> Plot | None:
                 linewidth=1.6,
                 label=f"{short(name)}, masked",
             )
-            _band(axes, view, "keywords", name, MASK, colour(position))
+            _band(axes, view, "keywords", name, MASKED_PASS, colour(position))
     axes.axhline(1.0, color="#8a8a94", linewidth=0.8)
     axes.set_ylabel("Attention on keywords,\nmultiple of chance")
     _layers(axes)
     figure.legend(loc="outside right upper", labelcolor=INK)
-    ends = [f"{name} {number(float(by_layer(view, 'keywords', name, CLEAN).mean()), 2)}" for name in names]
+    ends = [f"{name} {number(float(by_layer(view, 'keywords', name, CLEAN_PASS).mean()), 2)}" for name in names]
     return Plot(
         "attention-keywords",
         "Attention on keywords",
@@ -70,13 +70,13 @@ def keyword_attention(view: View) -> Plot | None:
 
 def attention_divergence(view: View) -> Plot | None:
     """How far attention moves under embedding perturbations and under ASA's mask, one panel per ASA model."""
-    names = [name for name in view.defences if len(by_layer(view, "divergence", name, MASK))]
+    names = [name for name in view.defences if len(by_layer(view, "divergence", name, MASKED_PASS))]
     if not names:
         return None
     figure = Figure(figsize=(max(3.3 * len(names) + 1.6, 7.4), 3.2), layout="constrained")
     grid = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
     for axes, name in zip(grid, names, strict=True):
-        radii = [condition for condition in conditions(view, "divergence", name) if condition != MASK]
+        radii = [condition for condition in conditions(view, "divergence", name) if condition != MASKED_PASS]
         for position, condition in enumerate(radii):
             values = by_layer(view, "divergence", name, condition)
             shade = 0.25 + 0.6 * (position + 1) / len(radii)
@@ -84,8 +84,8 @@ def attention_divergence(view: View) -> Plot | None:
                 values.index, values, color=colour(0), alpha=shade, linewidth=1.4, label=f"embeddings, {condition}"
             )
             _band(axes, view, "divergence", name, condition, colour(0))
-        _band(axes, view, "divergence", name, MASK, colour(1))
-        values = by_layer(view, "divergence", name, MASK)
+        _band(axes, view, "divergence", name, MASKED_PASS, colour(1))
+        values = by_layer(view, "divergence", name, MASKED_PASS)
         axes.plot(values.index, values, color=colour(1), marker="s", markersize=4.5, linewidth=1.6, label="ASA's mask")
         axes.set_title(short(name))
         axes.set_yscale("log")
@@ -109,12 +109,13 @@ def attention_divergence(view: View) -> Plot | None:
 
 def heat_maps(view: View) -> Iterator[Plot]:
     """Attention of single sentences in the first and the last layer: baseline, ASA, ASA under its mask."""
-    columns = [name for name in view.defences if name == view.baseline or MASK in set(_of(view, name)["condition"])]
+    masked = {name for name in view.defences if MASKED_PASS in set(_of(view, name)["condition"])}
+    columns = [name for name in view.defences if name in masked or name == view.baseline]
     for example in dict.fromkeys(view.maps["example_id"]) if columns else ():
         panels = [
             (name, condition)
             for name in columns
-            for condition in (CLEAN, MASK)
+            for condition in (CLEAN_PASS, MASKED_PASS)
             if ((_of(view, name)["example_id"] == example) & (_of(view, name)["condition"] == condition)).any()
         ]
         if panels:
@@ -141,7 +142,7 @@ def _heat_map(view: View, example: str, panels: list[tuple[str, str]]) -> Plot:
             shown = rows[at].iloc[0]
             tokens = json.loads(shown["tokens"])
             image = axes.imshow(np.array(json.loads(shown["attention"])), cmap="cividis", vmin=0, vmax=0.5)
-            axes.set_title(f"{short(name)}{', masked' if condition == MASK else ''}: layer {layer}", color=INK)
+            axes.set_title(f"{short(name)}{', masked' if condition == MASKED_PASS else ''}: layer {layer}", color=INK)
             keywords = [False] * len(tokens) if pd.isna(shown["keywords"]) else json.loads(shown["keywords"])
             _tokens(axes, tokens, keywords, first=axes is row[0])
     bar = figure.colorbar(image, ax=grid.ravel().tolist(), shrink=0.5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from asa_bench.records.schema import CLEAN, MASK, masked_ratios
+from asa_bench.records.schema import CLEAN_PASS, MASKED_PASS, masked_ratios
 from asa_bench.reporting.view import View
 
 
@@ -24,8 +24,8 @@ def rows_of(view: View, kind: str, defence: str, condition: str) -> pd.DataFrame
 def conditions(view: View, kind: str, defence: str) -> list[str]:
     """Conditions of a view: radii from small to large, then ASA's mask."""
     found = view.views[(view.views["view"] == kind) & (view.views["defence"] == defence)]["condition"].unique()
-    radii = sorted((c for c in found if c not in (MASK, CLEAN)), key=lambda name: float(name.split()[-1]))
-    return [*(c for c in (CLEAN,) if c in found), *radii, *(c for c in (MASK,) if c in found)]
+    radii = sorted((c for c in found if c not in (MASKED_PASS, CLEAN_PASS)), key=lambda name: float(name.split()[-1]))
+    return [*(c for c in (CLEAN_PASS,) if c in found), *radii, *(c for c in (MASKED_PASS,) if c in found)]
 
 
 def ratio_columns(view: View, defence: str) -> dict[int, str]:

@@ -91,8 +91,7 @@ def training_cost(view: View) -> Table | None:
         "Training cost",
         f"Training time: wall-clock seconds of all optimizer steps, mean over seeds. {compared} Memory: what weights, "
         "optimizer and a step hold at its peak, over the baseline's. Passes: of one batch forward and backward, in a "
-        "step. Parameters: all that are trained, an adversary's too. All on the hardware named below; times of a "
-        "loaded machine vary.",
+        "step. Parameters: all that are trained, an adversary's too. Times of a loaded machine vary.",
         [
             Column("Defence", numeric=False),
             Column("Training time"),

@@ -103,6 +103,7 @@ def test_clean_logits_are_those_of_a_plain_pass_beside_masked_ones(
         clean, masked = model(**doubled(batch)).logits.chunk(2)
     plain = model(**inputs_of(batch)).logits
     assert torch.allclose(clean, plain, rtol=0, atol=1e-12)
+    assert masked.isfinite().all()
     assert not torch.allclose(masked, plain, rtol=0, atol=1e-12)
 
 
@@ -120,8 +121,8 @@ def test_units_are_the_pairs_that_attend_to_each_other(family: str, attention: s
 
 @pytest.mark.parametrize("method", ["asa", "asa-official", "smoothing-bias"])
 @pytest.mark.parametrize(("family", "attention"), CASES)
-def test_bf16_keeps_to_full_precision(family: str, attention: str, method: str) -> None:
-    """Padding's lowest score becomes −∞ when it is rounded to bf16: times 0, or in all of a row, that is no number."""
+def test_bf16_gives_numbers_under_every_disturbance(family: str, attention: str, method: str) -> None:
+    """Rounded to bf16, float32's lowest value is −∞; times 0, or filling a whole row, that gives NaN."""
 
     def clean_loss(autocast: bool) -> float:
         model = tiny(family, attention, torch.float32)

@@ -76,7 +76,7 @@ def reference(
                 kept.append(keep)
                 bias = (1 - keep) * -10_000.0
                 if leaks:  # the authors' code for BERT sets masked scores, that for RoBERTa lowers them
-                    scores = (scores if model.config.model_type == "roberta" else scores * (bias >= 0)) + bias
+                    scores = (scores if "roberta" in model.config.model_type else scores * (bias >= 0)) + bias
                 else:
                     scores = scores + padding + bias
             else:
@@ -132,8 +132,9 @@ def test_loss_and_all_gradients_equal_a_naive_reference(
 
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
 @pytest.mark.parametrize("method", ["asa", "asa-official"])
-def test_roberta_equals_a_naive_reference(method: str, attention: str) -> None:
-    model = tiny("roberta", attention)
+@pytest.mark.parametrize("family", ["roberta", "xlm-roberta"])
+def test_robertas_equal_a_naive_reference(family: str, method: str, attention: str) -> None:
+    model = tiny(family, attention)
     check_against_reference(model, padded_batch(model), method, {})
 
 
@@ -163,6 +164,20 @@ def check_against_reference(model: Any, batch: Batch, method: str, settings: dic
     assert len(found) == len(expected)
     for mine, naive in zip(found, expected, strict=True):
         assert torch.allclose(mine, naive, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize(("family", "share"), [("bert", 1 / 9), ("roberta", 0.0)])
+def test_what_padding_gets_of_a_row_that_leaks_where_all_is_masked(family: str, share: float) -> None:
+    """In views and for attacks that know the adversary; nine tokens."""
+    model = tiny(family, "eager")
+    batch = padded_batch(model, (9, 6))
+    defence = attached(model, "asa-official")
+    for adversary in defence._adversaries.values():
+        adversary.query.bias.data += 10.0
+        adversary.key.bias.data -= 10.0
+    with defence.disturbing(model, batch):
+        first = model(**inputs_of(batch), output_attentions=True).attentions[0]
+    assert torch.allclose(first[1, :, :, 6:], torch.full_like(first[1, :, :, 6:], share))
 
 
 class Relaxed(ASA):
