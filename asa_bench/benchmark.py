@@ -135,8 +135,8 @@ def finish(plan: Plan, directory: RunDirectory, info: dict[str, Any]) -> Run:
     write_csv(directory.path / "results.csv", metrics)
     cells = [_cell_record(cell, directory) for cell in plan.cells]
     floors = {task: plan.floor(task) for task in plan.tasks}
-    warnings = [*_failures(cells), *under_floor(tables["predictions"], floors), *map(_invalidity, invalid)]
-    warnings += unlike_hardware(cells)
+    failed, low = _failures(cells), under_floor(tables["predictions"], floors)
+    warnings = [*failed, *low, *map(_invalidity, invalid), *unlike_hardware(cells)]
     ended = {"end": info["end"] or now(), "warnings": warnings, "invalid": invalid, "cells": cells}
     write_json(directory.path / "run.json", {**info, **ended})
     write_cards(plan, directory, metrics)

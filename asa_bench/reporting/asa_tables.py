@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from statistics import fmean
 
 from asa_bench.records.schema import CLEAN_PASS
@@ -53,14 +53,8 @@ def pass_divergence(view: View) -> Table | None:
         "between the clean and the disturbed prediction, where an adversary's disturbance should do more than "
         "chance's. R-Drop: between two passes under dropout. SMART: under its perturbation, both directions added.",
         [Column("Defence", numeric=False), Column("Divergence", interval=True)],
-        [[words(name), _in_nats(by_seed)] for name, by_seed in ends.items()],
+        [[words(name), _over_seeds(by_seed, "{:.4f}".format)] for name, by_seed in ends.items()],
     )
-
-
-def _in_nats(by_seed: Sequence[float]) -> Cell:
-    value, bounds = fmean(by_seed), t_interval(by_seed)
-    note = f"{bounds[0]:.4f} to {bounds[1]:.4f}" if bounds else ""
-    return Cell(value, f"{value:.4f}", note, *(bounds or (None, None)))
 
 
 def keyword_attention(view: View) -> Table | None:
@@ -128,11 +122,14 @@ def _difference(view: View, kind: str, defence: str, condition: str) -> Cell:
     sides = (rows_of(view, kind, *side) for side in ((defence, condition), (str(view.baseline), CLEAN_PASS)))
     ours, theirs = (side.groupby("seed")["value"].mean() for side in sides)
     by_seed = (ours - theirs).dropna().tolist()
-    if not by_seed:
-        return plain(None)
+    return _over_seeds(by_seed, _signed) if by_seed else plain(None)
+
+
+def _over_seeds(by_seed: Sequence[float], written: Callable[[float], str]) -> Cell:
+    """The mean over seeds with its t interval, where there are seeds enough for one."""
     value, bounds = fmean(by_seed), t_interval(by_seed)
-    note = f"{_signed(bounds[0])} to {_signed(bounds[1])}" if bounds else ""
-    return Cell(value, _signed(value), note, *(bounds or (None, None)))
+    note = f"{written(bounds[0])} to {written(bounds[1])}" if bounds else ""
+    return Cell(value, written(value), note, *(bounds or (None, None)))
 
 
 def _signed(value: float) -> str:
